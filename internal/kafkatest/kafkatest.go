@@ -1,0 +1,99 @@
+package kafkatest
+
+import (
+	"context"
+	"crypto/rand"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// The variables that scripts/kafka.sh run sets.
+const (
+	envBroker    = "WEIR_KAFKA"
+	envBrokerTV1 = "WEIR_KAFKA_TV1"
+)
+
+// adminTimeout bounds one request to the broker's controller.
+const adminTimeout = 30 * time.Second
+
+// Broker returns the address, host:port, of a broker whose finalized transaction.version is 2.
+func Broker(t testing.TB) string {
+	t.Helper()
+	return address(t, envBroker)
+}
+
+// BrokerTV1 returns the address, host:port, of a broker whose finalized transaction.version is 1: there a
+// client must add offsets to a transaction by a request of its own, and a commit keeps the producer's epoch.
+func BrokerTV1(t testing.TB) string {
+	t.Helper()
+	return address(t, envBrokerTV1)
+}
+
+func address(t testing.TB, env string) string {
+	t.Helper()
+	addr := os.Getenv(env)
+	if addr == "" {
+		t.Fatalf("%s is not set: a test with the build tag kafka needs a real broker; run it by scripts/kafka.sh run -- go test -tags kafka …", env)
+	}
+	return addr
+}
+
+// Name returns prefix with a random suffix: a topic, group or transactional id that no other test of the run has.
+func Name(prefix string) string {
+	return prefix + "-" + strings.ToLower(rand.Text()[:10])
+}
+
+// Topic creates a topic on Broker(t), named prefix and a random suffix, with one replica, and deletes it when the
+// test ends. configs are the topic's own, such as cleanup.policy; nil is none.
+func Topic(t testing.TB, prefix string, partitions int32, configs map[string]string) string {
+	t.Helper()
+	return TopicAt(t, Broker(t), prefix, partitions, configs)
+}
+
+// TopicAt is Topic on the broker at addr.
+func TopicAt(t testing.TB, addr, prefix string, partitions int32, configs map[string]string) string {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
+	if err != nil {
+		t.Fatalf("client of %s: %v", addr, err)
+	}
+	// Cleanups run last in, first out: the topic goes before the client that deletes it.
+	t.Cleanup(client.Close)
+	admin := kadm.NewClient(client)
+	name := Name(prefix)
+	create(t, admin, name, partitions, configs)
+	t.Cleanup(func() { remove(t, admin, name) })
+	return name
+}
+
+func create(t testing.TB, admin *kadm.Client, name string, partitions int32, configs map[string]string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
+	defer cancel()
+	if _, err := admin.CreateTopic(ctx, partitions, 1, pointers(configs), name); err != nil {
+		t.Fatalf("create topic %s: %v", name, err)
+	}
+}
+
+func remove(t testing.TB, admin *kadm.Client, name string) {
+	t.Helper()
+	// t.Context is cancelled by now.
+	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
+	defer cancel()
+	if _, err := admin.DeleteTopic(ctx, name); err != nil {
+		t.Errorf("delete topic %s: %v", name, err)
+	}
+}
+
+func pointers(configs map[string]string) map[string]*string {
+	out := make(map[string]*string, len(configs))
+	for key, value := range configs {
+		out[key] = kadm.StringPtr(value)
+	}
+	return out
+}
