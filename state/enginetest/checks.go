@@ -300,7 +300,9 @@ func snapshotIter(t T, e state.Engine) {
 	s := e.Snapshot()
 	it := iter(t, s, nil, nil, true)
 	apply(t, e, batch(pair{"a", "x"}, pair{"c", "x"}))
+	late := iter(t, s, nil, nil, true)
 	wantPairs(t, "an iterator of a snapshot", drain(t, it), pair{"b", "2"}, pair{"a", "1"})
+	wantPairs(t, "a later iterator of a snapshot", drain(t, late), pair{"b", "2"}, pair{"a", "1"})
 	closeSnapshot(t, s)
 }
 
