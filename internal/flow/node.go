@@ -1,0 +1,203 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/weirstream/weir/internal/seal"
+	"github.com/weirstream/weir/processor"
+)
+
+// Node is one node of one task at run time: its name, its counters, what the user decided about its errors.
+type Node struct {
+	Name      string
+	Env       *Env
+	onError   Handler
+	onDropped DropHandler
+	drops     *[reasons]atomic.Int64
+}
+
+// NewNode makes a node. onError and onDropped are the operator's own, nil for the app's.
+func NewNode(env *Env, name string, onError Handler, onDropped DropHandler) *Node {
+	if onError == nil {
+		onError = env.OnError
+	}
+	if onDropped == nil {
+		onDropped = env.OnDropped
+	}
+	return &Node{Name: name, Env: env, onError: onError, onDropped: onDropped, drops: env.Stats.Node(name)}
+}
+
+// Fatal is an error on which a decision was made: it ends the task's work. Everyone hands it up untouched.
+type Fatal struct{ *processor.RecordError }
+
+// Unwrap gives the record's error.
+func (f *Fatal) Unwrap() error { return f.RecordError }
+
+// ErrInterrupted is the cause of a Fatal whose retry was cut short: nothing is wrong with the record.
+var ErrInterrupted = errors.New("retry interrupted")
+
+// Decide says what becomes of the record in process after err at this node: again, or skipped (false, nil), or fatal.
+func (n *Node) Decide(phase processor.Phase, err error) (again bool, fatal error) {
+	var decided *Fatal
+	if errors.As(err, &decided) {
+		return false, decided
+	}
+	e := n.failure(phase, err)
+	return n.apply(e, n.ask(e))
+}
+
+// Refused says what becomes of a record that the broker, or the way to it, refused after it was sent. The coordinates are unknown then: key
+// and value are those that could not be written.
+func (n *Node) Refused(topic string, key, value []byte, at int64, err error) error {
+	e := &processor.RecordError{Phase: processor.Producing, Node: n.Name, Key: key, Value: value, Time: time.UnixMilli(at).UTC(), Err: fmt.Errorf("topic %q: %w", topic, err)}
+	d := n.ask(e)
+	if v, _, _ := d.Open(seal.Token{}); v == processor.RetryIt {
+		return &Fatal{e} // the client has retried what can be
+	}
+	_, fatal := n.apply(e, d)
+	return fatal
+}
+
+// Drop counts a record that is dropped without an error.
+func (n *Node) Drop(r Reason) {
+	n.drops[r].Add(1)
+	if n.onDropped != nil {
+		o := &n.Env.Origin
+		n.onDropped(n.Env.Context, r, n.Name, time.UnixMilli(o.Time).UTC(), o.Source())
+	}
+}
+
+func (n *Node) failure(phase processor.Phase, err error) *processor.RecordError {
+	o := &n.Env.Origin
+	return &processor.RecordError{Phase: phase, Node: n.Name, Source: o.Source(), Key: o.Key, Value: o.Value, Time: time.UnixMilli(o.Time).UTC(), Err: err}
+}
+
+// ask calls the user's handler; one that panics decides to fail.
+func (n *Node) ask(e *processor.RecordError) (d processor.Decision) {
+	if n.onError == nil {
+		return processor.Fail()
+	}
+	defer func() {
+		if x := recover(); x != nil {
+			e.Err = errors.Join(e.Err, fmt.Errorf("the error handler itself: %w", Panicked(x)))
+			d = processor.Fail()
+		}
+	}()
+	return n.onError(n.Env.Context, e)
+}
+
+func (n *Node) apply(e *processor.RecordError, d processor.Decision) (again bool, fatal error) {
+	verdict, after, topic := d.Open(seal.Token{})
+	switch verdict {
+	case processor.SkipIt:
+		n.Drop(skipped(e.Phase))
+		return false, nil
+	case processor.RetryIt:
+		if err := n.Env.Pause(after); err != nil {
+			e.Err = errors.Join(ErrInterrupted, err, e.Err)
+			return false, &Fatal{e}
+		}
+		return true, nil
+	case processor.DeadLetterIt:
+		if err := n.bury(e, topic); err != nil {
+			e.Err = errors.Join(e.Err, fmt.Errorf("dead letter to topic %q: %w", topic, err))
+			return false, &Fatal{e}
+		}
+		n.Drop(DeadLettered)
+		return false, nil
+	}
+	return false, &Fatal{e}
+}
+
+func skipped(p processor.Phase) Reason {
+	switch p {
+	case processor.Decoding:
+		return Undecodable
+	case processor.Producing:
+		return Unwritable
+	}
+	return Failed
+}
+
+// bury sends the source's raw record to a dead-letter topic, with the headers of KIP-1034 after its own.
+func (n *Node) bury(e *processor.RecordError, topic string) error {
+	h := n.Env.Origin.Headers
+	for _, x := range [...][2]string{
+		{"exception", fmt.Sprintf("%T", cause(e.Err))},
+		{"message", e.Err.Error()},
+		{"stacktrace", e.Error()},
+		{"topic", e.Source.Topic},
+		{"partition", strconv.Itoa(int(e.Source.Partition))},
+		{"offset", strconv.FormatInt(e.Source.Offset, 10)},
+	} {
+		h = h.With("__streams.errors."+x[0], []byte(x[1]))
+	}
+	return n.Env.Out.Send(n.Env.deadDest(topic, n), -1, e.Key, e.Value, h, e.Time.UnixMilli())
+}
+
+func cause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
+// PanicError is a panic of user code, as an error.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error is the panic's value and where it happened.
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.Value, e.Stack) }
+
+// Unwrap gives the panic's value where it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// Panicked makes an error of what recover returned.
+func Panicked(x any) error { return &PanicError{Value: x, Stack: debug.Stack()} }
+
+// Catch turns a panic of user code into *err. It is deferred around every call of user code:
+//
+//	defer flow.Catch(&err)
+func Catch(err *error) {
+	if x := recover(); x != nil {
+		*err = Panicked(x)
+	}
+}
+
+// Call1 calls user code of one argument, with its panic as an error.
+func Call1[A, R any](f func(A) R, a A) (r R, err error) {
+	defer Catch(&err)
+	return f(a), nil
+}
+
+// Call2 calls user code of two arguments, with its panic as an error.
+func Call2[A, B, R any](f func(A, B) R, a A, b B) (r R, err error) {
+	defer Catch(&err)
+	return f(a, b), nil
+}
+
+// Call3 calls user code of three arguments, with its panic as an error.
+func Call3[A, B, C, R any](f func(A, B, C) R, a A, b B, c C) (r R, err error) {
+	defer Catch(&err)
+	return f(a, b, c), nil
+}
+
+// Try calls user code that takes the whole record and returns an error, with its panic as one too.
+func Try[K, V, R any](ctx context.Context, f func(context.Context, processor.Record[K, V]) (R, error), rec processor.Record[K, V]) (r R, err error) {
+	defer Catch(&err)
+	return f(ctx, rec)
+}

@@ -1,0 +1,220 @@
+package topology
+
+import (
+	"reflect"
+	"time"
+
+	"github.com/weirstream/weir/internal/flow"
+	"github.com/weirstream/weir/internal/rows"
+)
+
+// Kind is what a node does.
+type Kind uint8
+
+// The kinds of nodes.
+const (
+	Source Kind = iota
+	Processor
+	Sink
+)
+
+// Topic is a topic by name. An internal one is prefixed by the app's name when it runs.
+type Topic struct {
+	Name     string
+	Internal bool
+}
+
+// In is the topic's real name in an app.
+func (t Topic) In(app string) string {
+	if t.Internal {
+		return app + "-" + t.Name
+	}
+	return t.Name
+}
+
+// Node is a node of the graph. It is filled by the DSL and not changed after Build.
+type Node struct {
+	Name    string
+	Op      string // the operator that made it, for messages: "Filter"
+	Kind    Kind
+	Topics  []Topic // of a source: what it reads; of a sink: where it writes, none if the topic is chosen per record
+	Pattern string  // of a source: a regular expression instead of Topics
+	Reset   Reset   // of a source
+	Stores  []string
+	Parents []Parent
+	In      reflect.Type            // the Receiver type that the node is, nil for a source
+	Outs    map[string]reflect.Type // the Receiver types that its children must be, by output
+	// Make builds the node for a task. links are its children, in the order of their declaration. A source returns a flow.Source, every other
+	// node a flow.Receiver of its type.
+	Make func(env *flow.Env, links []flow.Link) (any, error)
+}
+
+// Parent is an edge into a node from one output of another: empty for its main one.
+type Parent struct {
+	Node   *Node
+	Output string
+}
+
+// Reset says where a source starts without a committed offset.
+type Reset struct {
+	Policy ResetPolicy
+	Ago    time.Duration
+}
+
+// ResetPolicy is the kind of a Reset.
+type ResetPolicy uint8
+
+// The policies. ResetDefault is the app's.
+const (
+	ResetDefault ResetPolicy = iota
+	ResetEarliest
+	ResetLatest
+	ResetNone
+	ResetAgo
+)
+
+// Store is a store of the graph.
+type Store struct {
+	*rows.Spec
+	// SourceTopic is set when the store is filled from a source topic that serves as its changelog; then there is no other.
+	SourceTopic string
+	// Joins says that the changelog is cleaned by deletion only: the window stores of stream joins.
+	Joins bool
+}
+
+// Changelog is the store's changelog topic; ok is false where it has none.
+func (s *Store) Changelog() (t Topic, ok bool) {
+	switch {
+	case s.SourceTopic != "":
+		return Topic{Name: s.SourceTopic}, true
+	case s.Logged:
+		return Topic{Name: s.Name + "-changelog", Internal: true}, true
+	}
+	return Topic{}, false
+}
+
+// Repartition is an internal topic through which records pass to other tasks.
+type Repartition struct {
+	Name       string // without prefix and suffix
+	Partitions int32  // 0: the greatest count upstream
+	Config     map[string]string
+}
+
+// Topic is the repartition topic.
+func (r *Repartition) Topic() Topic { return Topic{Name: r.Name + "-repartition", Internal: true} }
+
+// Graph is a topology under construction. One goroutine uses it.
+type Graph struct {
+	nodes        []*Node
+	stores       []*Store
+	repartitions []*Repartition
+	copartitions []copartition
+	faults       []error
+	warnings     []string
+}
+
+// copartition says that the sources above some nodes must have equally many partitions.
+type copartition struct {
+	op    string // the operator, by name, that needs it
+	nodes []*Node
+}
+
+// NewGraph returns an empty graph.
+func NewGraph() *Graph { return &Graph{} }
+
+// Add adds a node; its parents must have been added before.
+func (g *Graph) Add(n *Node) { g.nodes = append(g.nodes, n) }
+
+// AddStore adds a store; nodes use it by name.
+func (g *Graph) AddStore(s *Store) { g.stores = append(g.stores, s) }
+
+// AddRepartition declares a repartition topic, which a sink and a source of the graph then name.
+func (g *Graph) AddRepartition(r *Repartition) { g.repartitions = append(g.repartitions, r) }
+
+// Copartition says that an operator needs the sources above these nodes to be partitioned alike.
+func (g *Graph) Copartition(op string, nodes ...*Node) {
+	g.copartitions = append(g.copartitions, copartition{op, nodes})
+}
+
+// Fault notes a mistake of the user; Build reports all.
+func (g *Graph) Fault(err error) { g.faults = append(g.faults, err) }
+
+// Warn notes what is legal and often wrong.
+func (g *Graph) Warn(text string) { g.warnings = append(g.warnings, text) }
+
+// Build checks the graph and returns the topology, or every fault, joined.
+func (g *Graph) Build() (*Topology, error) { return nil, nil }
+
+// Topology is a checked graph. It does not change; any number of goroutines may use it.
+type Topology struct {
+	subs         []*Sub
+	repartitions []*Repartition
+	warnings     []string
+}
+
+// Sub is a sub-topology: what one task runs. Its tasks are as many as the partitions of its widest source topic.
+type Sub struct {
+	ID     int32
+	Nodes  []*Node // parents before children, in the order of declaration
+	Stores []*Store
+}
+
+// Subs are the sub-topologies, by number.
+func (t *Topology) Subs() []*Sub { return t.subs }
+
+// Repartitions are the repartition topics.
+func (t *Topology) Repartitions() []*Repartition { return t.repartitions }
+
+// Warnings says what is legal and often wrong.
+func (t *Topology) Warnings() []string { return t.warnings }
+
+// Sources are the nodes that read topics.
+func (s *Sub) Sources() []*Node { return nil }
+
+// Store finds a store of the topology by name, and its sub-topology.
+func (t *Topology) Store(name string) (*Store, *Sub, bool) { return nil, nil, false }
+
+// Instance is what a task of a sub-topology runs: the source of each of its source nodes.
+type Instance struct {
+	Sources []InstanceSource // in the order of declaration
+}
+
+// InstanceSource is a source node, made.
+type InstanceSource struct {
+	Node   *Node
+	Source flow.Source
+}
+
+// Make builds the nodes of a sub-topology for one task, children first.
+func (s *Sub) Make(env *flow.Env) (*Instance, error) { return nil, nil }
+
+// Plan is what a topology needs in an app whose source topics have these partition counts: the counts of internal topics, and per
+// sub-topology the number of tasks.
+type Plan struct {
+	Internal []InternalTopic
+	Tasks    []int32 // by sub-topology
+}
+
+// InternalTopic is an internal topic as it must be on the broker.
+type InternalTopic struct {
+	Name       string // the real one
+	Partitions int32
+	Config     map[string]string
+	Changelog  bool
+}
+
+// Plan derives partition counts and settings of internal topics (Kafka's InternalTopicManager, CopartitionedTopicsEnforcer). counts are those
+// of the source topics, by name; overrides are topic settings for all internal topics. Every fault is reported, joined: a missing source
+// topic, sources that must be partitioned alike and are not.
+func (t *Topology) Plan(app string, counts map[string]int32, overrides map[string]string) (*Plan, error) {
+	return nil, nil
+}
+
+// Describe is Kafka's text format (TopologyDescription.toString).
+func (t *Topology) Describe() string { return "" }
+
+// Mermaid is a Mermaid flowchart.
+func (t *Topology) Mermaid() string { return "" }
+
+// DOT is a Graphviz graph.
+func (t *Topology) DOT() string { return "" }
