@@ -91,7 +91,9 @@ func (w TimeWindows) GraceMs() int64 { return w.grace.Milliseconds() }
 func (w TimeWindows) RetentionMs() int64 { return w.SizeMs() + w.GraceMs() }
 
 // First is the start of the earliest window that holds ts. The windows of ts start at First, First + AdvanceMs, … up to and including ts. No start is
-// negative, so times before size - advance are in fewer windows than later ones.
+// negative, so times before size - advance are in fewer windows than later ones; and a start that has become negative overflowed, which ends the walk:
+//
+//	for start := w.First(ts); start >= 0 && start <= ts; start += w.AdvanceMs() {
 func (w TimeWindows) First(ts int64) int64 {
 	advance := w.AdvanceMs()
 	return max(0, ts-w.SizeMs()+advance) / advance * advance
