@@ -1,0 +1,342 @@
+package assign
+
+import (
+	"cmp"
+	"math"
+	"math/bits"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Plan decides where every task runs, see the package's text. Every member has an entry. Tasks that no member may run, because none subscribes to all of their
+// topics, are left out of the plan and returned.
+func Plan(members []Member, tasks []Task, opts Options) (map[string]Assignment, []TaskID) {
+	p := newPlanner(members, tasks, opts)
+	p.placeActive()
+	p.holdBack()
+	p.placeStandbys()
+	return p.assignments(), p.left
+}
+
+// planner holds the input, sorted and numbered: from here on members, processes and tasks are indexes, so that no map's order can reach the plan.
+type planner struct {
+	opts    Options
+	members []Member
+	procs   []process
+	tasks   []Task // those that somebody may run
+	left    []TaskID
+	rows    int   // sub-topologies
+	class   []int // of each task
+	classes []taskClass
+	owner   []int // member that runs the task now, or none
+
+	at      []int   // process that runs the task
+	warm    []int   // process that warms up for the task, or none
+	standby [][]int // processes that keep a copy of the task's state
+}
+
+type process struct {
+	name    string
+	rack    string
+	members []int
+	lags    map[TaskID]int64
+}
+
+// taskClass is tasks of one sub-topology with the same topics: the same members may run them.
+type taskClass struct {
+	row     int
+	members []bool
+	procs   []int
+}
+
+func newPlanner(members []Member, tasks []Task, opts Options) *planner {
+	p := &planner{opts: opts, members: slices.Clone(members)}
+	slices.SortFunc(p.members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+	p.groupMembers()
+	p.classify(slices.SortedFunc(slices.Values(tasks), func(a, b Task) int { return a.ID.Compare(b.ID) }))
+	p.findOwners()
+	return p
+}
+
+func (p *planner) groupMembers() {
+	index := map[string]int{}
+	for i, m := range p.members {
+		name := m.Process
+		if name == "" {
+			name = "\x00" + m.ID
+		}
+		at, known := index[name]
+		if !known {
+			at = len(p.procs)
+			index[name] = at
+			p.procs = append(p.procs, process{name: name, lags: map[TaskID]int64{}})
+		}
+		p.procs[at].join(i, m)
+	}
+	slices.SortFunc(p.procs, func(a, b process) int { return cmp.Compare(a.name, b.name) })
+}
+
+func (q *process) join(i int, m Member) {
+	q.members = append(q.members, i)
+	q.rack = cmp.Or(q.rack, m.Rack)
+	for id, lag := range m.Lags {
+		if old, known := q.lags[id]; !known || lag < old {
+			q.lags[id] = max(lag, 0)
+		}
+	}
+}
+
+// classify numbers sub-topologies and classes, and keeps the tasks that somebody may run.
+func (p *planner) classify(sorted []Task) {
+	index := map[string]int{}
+	last := TaskID{Sub: -1}
+	for _, t := range sorted {
+		if p.rows == 0 || t.ID.Sub != last.Sub {
+			p.rows++
+		}
+		last = t.ID
+		topics := topicsOf(t)
+		key := strconv.Itoa(p.rows) + "\x00" + strings.Join(topics, "\x00")
+		at, known := index[key]
+		if !known {
+			at = len(p.classes)
+			index[key] = at
+			p.classes = append(p.classes, p.newClass(p.rows-1, topics))
+		}
+		if len(p.classes[at].procs) == 0 {
+			p.left = append(p.left, t.ID)
+			continue
+		}
+		p.tasks = append(p.tasks, t)
+		p.class = append(p.class, at)
+	}
+}
+
+func topicsOf(t Task) []string {
+	var topics []string
+	for _, tp := range t.Sources {
+		topics = append(topics, tp.Topic)
+	}
+	slices.Sort(topics)
+	return slices.Compact(topics)
+}
+
+func (p *planner) newClass(row int, topics []string) taskClass {
+	c := taskClass{row: row, members: make([]bool, len(p.members))}
+	for i, m := range p.members {
+		c.members[i] = !slices.ContainsFunc(topics, func(t string) bool { return !slices.Contains(m.Topics, t) })
+	}
+	for i, q := range p.procs {
+		if slices.ContainsFunc(q.members, func(m int) bool { return c.members[m] }) {
+			c.procs = append(c.procs, i)
+		}
+	}
+	return c
+}
+
+func (p *planner) findOwners() {
+	all := claims(p.members)
+	for _, t := range p.tasks {
+		at, found := slices.BinarySearchFunc(p.members, owner(t, all), func(m Member, id string) int { return cmp.Compare(m.ID, id) })
+		if !found {
+			at = none
+		}
+		p.owner = append(p.owner, at)
+	}
+}
+
+// ownedBy reports whether a member of the process runs the task now.
+func (p *planner) ownedBy(t, proc int) bool {
+	return p.owner[t] != none && slices.Contains(p.procs[proc].members, p.owner[t])
+}
+
+// lag is how many records the process must read before it can run the task, and whether it has any state of it. An owner that reports nothing is caught up.
+func (p *planner) lag(t, proc int) (lag int64, has bool) {
+	task := &p.tasks[t]
+	lag, has = p.procs[proc].lags[task.ID]
+	switch {
+	case !task.Stateful || !has && p.ownedBy(t, proc):
+		return 0, true
+	case !has:
+		return task.restore(), false
+	}
+	return min(lag, task.restore()), true // more than the log holds: the changelog was made anew
+}
+
+// restore is how many records a process without state reads.
+func (t *Task) restore() int64 {
+	switch {
+	case !t.Stateful:
+		return 0
+	case t.LogEnd < 0:
+		return math.MaxInt64
+	}
+	return t.LogEnd
+}
+
+func (p *planner) caughtUp(t, proc int) bool {
+	lag, _ := p.lag(t, proc)
+	return lag <= p.opts.AcceptableLag
+}
+
+// costOf is what it costs to run the task on the process.
+func (p *planner) costOf(t, proc int) cost {
+	lag, has := p.lag(t, proc)
+	return p.cost(lag, has, p.ownedBy(t, proc))
+}
+
+// cost is nothing for an owner that is caught up. One that still restores has less of a right to the task than a process that is ready. Lags count by their
+// magnitude, so that what two processes read meanwhile does not reorder them.
+func (p *planner) cost(lag int64, has, owned bool) cost {
+	ready := lag <= p.opts.AcceptableLag
+	if owned && ready {
+		return cost{}
+	}
+	c := cost{move: 1}
+	if !ready {
+		c.lag = 4 * int64(bits.Len64(uint64(lag)))
+	}
+	if !owned {
+		c.lag++
+	}
+	if !has {
+		c.lag++
+	}
+	return c
+}
+
+func (p *planner) placeActive() {
+	weights := make([]int64, len(p.procs))
+	for i, q := range p.procs {
+		weights[i] = int64(len(q.members))
+	}
+	classes := make([]class, len(p.classes))
+	for i, c := range p.classes {
+		classes[i] = class{c.row, c.procs}
+	}
+	items := make([]item, len(p.tasks))
+	for t := range p.tasks {
+		items[t] = p.itemOf(t)
+	}
+	p.at = spread(weights, p.rows, classes, items)
+}
+
+// itemOf names the processes that are better for the task than one that neither runs it nor has any of its state.
+func (p *planner) itemOf(t int) item {
+	task := &p.tasks[t]
+	it := item{class: p.class[t], other: p.cost(task.restore(), !task.Stateful, false)}
+	for _, proc := range p.classes[it.class].procs {
+		if c := p.costOf(t, proc); c.less(it.other) {
+			it.prefs = append(it.prefs, pref{proc, c})
+		}
+	}
+	return it
+}
+
+// holdBack leaves a task on a process that is ready for it while the one that shall have it restores its state as a warm-up. Those that are nearest go first, so
+// that a warm-up that has begun is not given up for another.
+func (p *planner) holdBack() {
+	p.warm = slices.Repeat([]int{none}, len(p.tasks))
+	if p.opts.Warmups <= 0 {
+		return
+	}
+	budget := p.opts.Warmups
+	for _, t := range p.byLag() {
+		ready := p.readiest(t)
+		if p.caughtUp(t, p.at[t]) || ready == none {
+			continue
+		}
+		if budget > 0 {
+			budget--
+			p.warm[t] = p.at[t]
+		}
+		p.at[t] = ready
+	}
+}
+
+// byLag returns the tasks, those first whose state is least behind where they shall go.
+func (p *planner) byLag() []int {
+	order := make([]int, len(p.tasks))
+	for t := range order {
+		order[t] = t
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(p.costOf(a, p.at[a]).lag, p.costOf(b, p.at[b]).lag) })
+	return order
+}
+
+// readiest is the process that may run the task at once: its owner, or one whose copy is caught up.
+func (p *planner) readiest(t int) int {
+	best, least := none, cost{}
+	for _, proc := range p.classes[p.class[t]].procs {
+		if c := p.costOf(t, proc); p.caughtUp(t, proc) && (best == none || c.less(least)) {
+			best, least = proc, c
+		}
+	}
+	return best
+}
+
+// assignments divides each process's tasks among its members.
+func (p *planner) assignments() map[string]Assignment {
+	shares := make([]Assignment, len(p.members))
+	for proc := range p.procs {
+		p.divideActive(proc, shares)
+	}
+	for t := range p.tasks {
+		for _, proc := range p.standby[t] {
+			a := &shares[p.idlest(t, proc, shares)]
+			a.Standby = append(a.Standby, p.tasks[t].ID)
+		}
+		if p.warm[t] != none {
+			a := &shares[p.idlest(t, p.warm[t], shares)]
+			a.Warmup = append(a.Warmup, p.tasks[t].ID)
+		}
+	}
+	all := make(map[string]Assignment, len(shares))
+	for m, a := range shares {
+		all[p.members[m].ID] = a
+	}
+	return all
+}
+
+func (p *planner) divideActive(proc int, shares []Assignment) {
+	own := p.procs[proc].members
+	classes := make([]class, len(p.classes))
+	for i, c := range p.classes {
+		classes[i].row = c.row
+		for bin, m := range own {
+			if c.members[m] {
+				classes[i].bins = append(classes[i].bins, bin)
+			}
+		}
+	}
+	var tasks []int
+	var items []item
+	for t, at := range p.at {
+		if at != proc {
+			continue
+		}
+		it := item{class: p.class[t], other: cost{move: 1}}
+		if bin := slices.Index(own, p.owner[t]); bin >= 0 && p.classes[it.class].members[own[bin]] {
+			it.prefs = []pref{{bin, cost{}}}
+		}
+		tasks, items = append(tasks, t), append(items, it)
+	}
+	for i, bin := range spread(slices.Repeat([]int64{1}, len(own)), p.rows, classes, items) {
+		a := &shares[own[bin]]
+		a.Active = append(a.Active, p.tasks[tasks[i]].ID)
+	}
+}
+
+// idlest is the member of the process that may have the task and has least to do.
+func (p *planner) idlest(t, proc int, shares []Assignment) int {
+	best, least := none, 0
+	for _, m := range p.procs[proc].members {
+		a := &shares[m]
+		n := len(a.Active) + len(a.Standby) + len(a.Warmup)
+		if p.classes[p.class[t]].members[m] && (best == none || n < least) {
+			best, least = m, n
+		}
+	}
+	return best
+}
