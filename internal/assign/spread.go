@@ -1,5 +1,7 @@
 package assign
 
+import "slices"
+
 // cost is what a plan is judged by, the first difference deciding. It adds up like a number, so a plan of least cost is a flow of least cost.
 type cost struct {
 	load int64 // unevenness of the bins
@@ -66,7 +68,8 @@ func (it *item) costIn(bin int) cost {
 //
 // It is a minimum-cost flow by successive shortest paths. Items flow into cells (a row and a bin), cells into bins, bins into the sink; the last two arcs cost more
 // with each unit. An item is inserted along the cheapest path, on which it may push another item of its cell elsewhere, or one of another row out of its bin, and
-// so on. Inserting so keeps the flow cheapest for the items inserted so far.
+// so on. Inserting so keeps the flow cheapest for the items inserted so far. Pushing an item out has a negative price; heights (potentials) make up for it, so
+// that Dijkstra's search holds, and ends as soon as it reaches the sink.
 //
 // Items that have no preference among bins are led through a node per class, so that arcs grow with items + bins, not with their product.
 func spread(weights []int64, rows int, classes []class, items []item) []int {
@@ -86,137 +89,139 @@ type spreader struct {
 	cell [][]int // items of a row in a bin, at row*bins+bin
 	load []int   // items of a bin
 
-	// One search. Nodes are cells, then bins, then classes.
-	bins, classes0 int // the first node of the two latter
-	dist           []cost
-	from           []step
-	queued         []bool
-	queue          []int
+	// Nodes are classes, then cells, then bins, then the sink. H: of two nodes with an arc between them, dist (in this search) and cost + height at its start
+	// are never less than height at its end.
+	cells, bins, sink int // the first node of each kind
+	height            []cost
+
+	// One search.
+	number int
+	seen   []int // the last search that reached the node
+	dist   []cost
+	from   []step
+	open   frontier
+	closed []int
 }
 
 // step is how a node was reached: from another node, by an item that leaves it (or none).
 type step struct{ node, item int }
 
 const (
-	none      = -1
-	source    = -2 // the step's node where a path begins
-	unreached = -3
+	none   = -1
+	source = -2 // the node where a path begins
 )
 
 func newSpreader(weights []int64, rows int, classes []class, items []item) *spreader {
 	cells := rows * len(weights)
-	nodes := cells + len(weights) + len(classes)
-	s := &spreader{
+	sink := len(classes) + cells + len(weights)
+	return &spreader{
 		weights: weights, classes: classes, items: items,
-		bin: make([]int, len(items)), cell: make([][]int, cells), load: make([]int, len(weights)),
-		bins: cells, classes0: cells + len(weights),
-		dist: make([]cost, nodes), from: make([]step, nodes), queued: make([]bool, nodes),
+		bin: slices.Repeat([]int{none}, len(items)), cell: make([][]int, cells), load: make([]int, len(weights)),
+		cells: len(classes), bins: len(classes) + cells, sink: sink,
+		height: make([]cost, sink+1), dist: make([]cost, sink+1), from: make([]step, sink+1), seen: make([]int, sink+1),
 	}
-	for i := range s.bin {
-		s.bin[i] = none
-	}
-	return s
 }
 
 func (s *spreader) insert(i int) {
-	for n := range s.from {
-		s.from[n].node = unreached
-	}
-	s.queue = s.queue[:0]
+	s.number++
+	s.open, s.closed = s.open[:0], s.closed[:0]
 	s.leave(i, source, cost{})
-	for head := 0; head < len(s.queue); head++ {
-		n := s.queue[head]
-		s.queued[n] = false
+	for n := s.nearest(); n != s.sink; n = s.nearest() {
+		s.closed = append(s.closed, n)
 		s.expand(n)
 	}
-	s.apply(s.cheapestBin())
+	s.raise()
+	s.apply()
+}
+
+func (s *spreader) nearest() int {
+	for len(s.open) > 0 {
+		if at := s.open.pop(); at.dist == s.dist[at.node] {
+			return at.node
+		}
+	}
+	panic("assign: an item that fits no bin")
+}
+
+// raise restores H for the arcs that the path turns round.
+func (s *spreader) raise() {
+	for _, n := range s.closed {
+		s.height[n] = s.height[n].plus(s.dist[n]).minus(s.dist[s.sink])
+	}
 }
 
 func (s *spreader) expand(n int) {
+	d := s.dist[n].plus(s.height[n])
 	switch {
+	case n < s.cells:
+		s.fromClass(n, d)
 	case n < s.bins:
-		s.fromCell(n)
-	case n < s.classes0:
-		s.fromBin(n)
+		s.fromCell(n, d)
 	default:
-		s.fromClass(n)
+		s.fromBin(n, d)
 	}
 }
 
 // leave reaches every place an item may go to from node n.
 func (s *spreader) leave(i, n int, d cost) {
 	it := &s.items[i]
-	row := s.classes[it.class].row * len(s.weights)
 	for _, p := range it.prefs {
-		s.reach(row+p.bin, step{n, i}, d.plus(p.cost))
+		s.reach(s.cellOf(it.class, p.bin), step{n, i}, d.plus(p.cost))
 	}
-	s.reach(s.classes0+it.class, step{n, i}, d.plus(it.other))
+	s.reach(it.class, step{n, i}, d.plus(it.other))
+}
+
+func (s *spreader) cellOf(class, bin int) int {
+	return s.cells + s.classes[class].row*len(s.weights) + bin
+}
+
+func (s *spreader) fromClass(n int, d cost) {
+	for _, bin := range s.classes[n].bins {
+		s.reach(s.cellOf(n, bin), step{n, none}, d)
+	}
 }
 
 // fromCell: something came into the cell; it counts in the bin, or another item leaves.
-func (s *spreader) fromCell(n int) {
-	d, bin := s.dist[n], n%len(s.weights)
-	s.reach(s.bins+bin, step{n, none}, d.plus(cost{row: unevenness(len(s.cell[n])+1, s.weights[bin])}))
-	for _, j := range s.cell[n] {
+func (s *spreader) fromCell(n int, d cost) {
+	cell := n - s.cells
+	bin := cell % len(s.weights)
+	s.reach(s.bins+bin, step{n, none}, d.plus(cost{row: unevenness(len(s.cell[cell])+1, s.weights[bin])}))
+	for _, j := range s.cell[cell] {
 		s.leave(j, n, d.minus(s.items[j].costIn(bin)))
 	}
 }
 
-// fromBin: something came into the bin; an item of any row may leave it.
-func (s *spreader) fromBin(n int) {
+// fromBin: something came into the bin; it stays, or an item of any row leaves.
+func (s *spreader) fromBin(n int, d cost) {
 	bin := n - s.bins
-	for cell := bin; cell < s.bins; cell += len(s.weights) {
+	s.reach(s.sink, step{n, none}, d.plus(cost{load: unevenness(s.load[bin]+1, s.weights[bin])}))
+	for cell := bin; cell < len(s.cell); cell += len(s.weights) {
 		if k := len(s.cell[cell]); k > 0 {
-			s.reach(cell, step{n, none}, s.dist[n].minus(cost{row: unevenness(k, s.weights[bin])}))
+			s.reach(s.cells+cell, step{n, none}, d.minus(cost{row: unevenness(k, s.weights[bin])}))
 		}
 	}
 }
 
-func (s *spreader) fromClass(n int) {
-	c := s.classes[n-s.classes0]
-	for _, bin := range c.bins {
-		s.reach(c.row*len(s.weights)+bin, step{n, none}, s.dist[n])
-	}
-}
-
-// reach notes a cheaper way to node n. Only strictly cheaper ones count, so that steps never form a cycle.
+// reach notes a nearer way to node n; d is what the way costs, plus the height at its start.
 func (s *spreader) reach(n int, by step, d cost) {
-	if s.from[n].node != unreached && !d.less(s.dist[n]) {
+	d = d.minus(s.height[n])
+	if s.seen[n] == s.number && !d.less(s.dist[n]) {
 		return
 	}
-	s.dist[n], s.from[n] = d, by
-	if !s.queued[n] {
-		s.queued[n] = true
-		s.queue = append(s.queue, n)
-	}
+	s.seen[n], s.dist[n], s.from[n] = s.number, d, by
+	s.open.push(spot{d, n})
 }
 
-func (s *spreader) cheapestBin() int {
-	best, least := none, cost{}
-	for bin, w := range s.weights {
-		n := s.bins + bin
-		if s.from[n].node == unreached {
-			continue
-		}
-		if d := s.dist[n].plus(cost{load: unevenness(s.load[bin]+1, w)}); best == none || d.less(least) {
-			best, least = n, d
-		}
-	}
-	if best == none {
-		panic("assign: an item that fits no bin")
-	}
-	return best
-}
-
-// apply moves the items on the path to node n, last one first.
-func (s *spreader) apply(n int) {
-	for n != source {
+// apply moves the items on the path, last one first.
+func (s *spreader) apply() {
+	for n := s.sink; n != source; {
 		by := s.from[n]
-		if n < s.bins && by.node >= s.classes0 {
+		isCell := n >= s.cells && n < s.bins
+		if isCell && by.node >= 0 && by.node < s.cells {
 			by = s.from[by.node]
 		}
-		if n < s.bins && by.item != none {
-			s.move(by.item, n)
+		if isCell && by.item != none {
+			s.move(by.item, n-s.cells)
 		}
 		n = by.node
 	}
@@ -225,7 +230,9 @@ func (s *spreader) apply(n int) {
 func (s *spreader) move(i, cell int) {
 	bin := cell % len(s.weights)
 	if old := s.bin[i]; old != none {
-		s.remove(i, cell-bin+old)
+		at := &s.cell[cell-bin+old]
+		k := slices.Index(*at, i)
+		*at = slices.Delete(*at, k, k+1)
 		s.load[old]--
 	}
 	s.bin[i] = bin
@@ -233,13 +240,47 @@ func (s *spreader) move(i, cell int) {
 	s.load[bin]++
 }
 
-func (s *spreader) remove(i, cell int) {
-	items := s.cell[cell]
-	for k, j := range items {
-		if j == i {
-			s.cell[cell] = append(items[:k], items[k+1:]...)
-			return
+// frontier is a heap of nodes to expand, the nearest first; of equals the last kind, so that the sink comes as early as it can.
+type frontier []spot
+
+type spot struct {
+	dist cost
+	node int
+}
+
+func (a spot) before(b spot) bool {
+	return a.dist.less(b.dist) || a.dist == b.dist && a.node > b.node
+}
+
+func (f *frontier) push(s spot) {
+	h := append(*f, s)
+	for i := len(h) - 1; i > 0; {
+		up := (i - 1) / 2
+		if !h[i].before(h[up]) {
+			break
 		}
+		h[i], h[up] = h[up], h[i]
+		i = up
 	}
-	panic("assign: an item is not in its cell")
+	*f = h
+}
+
+func (f *frontier) pop() spot {
+	h := *f
+	top, last := h[0], len(h)-1
+	h[0] = h[last]
+	h = h[:last]
+	for i := 0; ; {
+		down := 2*i + 1
+		if down+1 < last && h[down+1].before(h[down]) {
+			down++
+		}
+		if down >= last || !h[down].before(h[i]) {
+			break
+		}
+		h[i], h[down] = h[down], h[i]
+		i = down
+	}
+	*f = h
+	return top
 }
