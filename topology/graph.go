@@ -1,6 +1,8 @@
 package topology
 
 import (
+	"cmp"
+	"fmt"
 	"reflect"
 	"time"
 
@@ -40,10 +42,15 @@ type Node struct {
 	Topics  []Topic // of a source: what it reads; of a sink: where it writes, none if the topic is chosen per record
 	Pattern string  // of a source: a regular expression instead of Topics
 	Reset   Reset   // of a source
+	// Global says of a source that every instance reads all partitions of its topic, into a global store: the store of the processor below it.
+	// Other nodes may name that store too; they only read it, and it does not join them.
+	Global  bool
 	Stores  []string
 	Parents []Parent
 	In      reflect.Type            // the Receiver type that the node is, nil for a source
 	Outs    map[string]reflect.Type // the Receiver types that its children must be, by output
+	// Outputs holds what the DSL keeps per named output, for Make.
+	Outputs map[string]any
 	// Make builds the node for a task. links are its children, in the order of their declaration. A source returns a flow.Source, every other
 	// node a flow.Receiver of its type.
 	Make func(env *flow.Env, links []flow.Link) (any, error)
@@ -96,12 +103,15 @@ func (s *Store) Changelog() (t Topic, ok bool) {
 // Repartition is an internal topic through which records pass to other tasks.
 type Repartition struct {
 	Name       string // without prefix and suffix
+	Suffix     string // "-repartition" where empty; the topics of foreign-key joins end in "-topic"
 	Partitions int32  // 0: the greatest count upstream
 	Config     map[string]string
 }
 
 // Topic is the repartition topic.
-func (r *Repartition) Topic() Topic { return Topic{Name: r.Name + "-repartition", Internal: true} }
+func (r *Repartition) Topic() Topic {
+	return Topic{Name: r.Name + cmp.Or(r.Suffix, "-repartition"), Internal: true}
+}
 
 // Graph is a topology under construction. One goroutine uses it.
 type Graph struct {
@@ -142,79 +152,8 @@ func (g *Graph) Fault(err error) { g.faults = append(g.faults, err) }
 // Warn notes what is legal and often wrong.
 func (g *Graph) Warn(text string) { g.warnings = append(g.warnings, text) }
 
-// Build checks the graph and returns the topology, or every fault, joined.
-func (g *Graph) Build() (*Topology, error) { return nil, nil }
+// String is the node as messages name it: its operator and its name.
+func (n *Node) String() string { return fmt.Sprintf("%s %q", cmp.Or(n.Op, n.Kind.String()), n.Name) }
 
-// Topology is a checked graph. It does not change; any number of goroutines may use it.
-type Topology struct {
-	subs         []*Sub
-	repartitions []*Repartition
-	warnings     []string
-}
-
-// Sub is a sub-topology: what one task runs. Its tasks are as many as the partitions of its widest source topic.
-type Sub struct {
-	ID     int32
-	Nodes  []*Node // parents before children, in the order of declaration
-	Stores []*Store
-}
-
-// Subs are the sub-topologies, by number.
-func (t *Topology) Subs() []*Sub { return t.subs }
-
-// Repartitions are the repartition topics.
-func (t *Topology) Repartitions() []*Repartition { return t.repartitions }
-
-// Warnings says what is legal and often wrong.
-func (t *Topology) Warnings() []string { return t.warnings }
-
-// Sources are the nodes that read topics.
-func (s *Sub) Sources() []*Node { return nil }
-
-// Store finds a store of the topology by name, and its sub-topology.
-func (t *Topology) Store(name string) (*Store, *Sub, bool) { return nil, nil, false }
-
-// Instance is what a task of a sub-topology runs: the source of each of its source nodes.
-type Instance struct {
-	Sources []InstanceSource // in the order of declaration
-}
-
-// InstanceSource is a source node, made.
-type InstanceSource struct {
-	Node   *Node
-	Source flow.Source
-}
-
-// Make builds the nodes of a sub-topology for one task, children first.
-func (s *Sub) Make(env *flow.Env) (*Instance, error) { return nil, nil }
-
-// Plan is what a topology needs in an app whose source topics have these partition counts: the counts of internal topics, and per
-// sub-topology the number of tasks.
-type Plan struct {
-	Internal []InternalTopic
-	Tasks    []int32 // by sub-topology
-}
-
-// InternalTopic is an internal topic as it must be on the broker.
-type InternalTopic struct {
-	Name       string // the real one
-	Partitions int32
-	Config     map[string]string
-	Changelog  bool
-}
-
-// Plan derives partition counts and settings of internal topics (Kafka's InternalTopicManager, CopartitionedTopicsEnforcer). counts are those
-// of the source topics, by name; overrides are topic settings for all internal topics. Every fault is reported, joined: a missing source
-// topic, sources that must be partitioned alike and are not.
-func (t *Topology) Plan(app string, counts map[string]int32, overrides map[string]string) (*Plan, error) {
-	return nil, nil
-}
-
-// Describe is Kafka's text format (TopologyDescription.toString).
-func (t *Topology) Describe() string { return "" }
-
-// Mermaid is a Mermaid flowchart.
-func (t *Topology) Mermaid() string { return "" }
-
-// DOT is a Graphviz graph.
-func (t *Topology) DOT() string { return "" }
+// String is the kind's name, as Describe prints it.
+func (k Kind) String() string { return [...]string{"Source", "Processor", "Sink"}[k] }
