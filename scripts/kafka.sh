@@ -36,9 +36,9 @@ die() { say "$*"; exit 1; }
 need_java() {
   if command -v java >/dev/null && command -v mvn >/dev/null; then return; fi
   if [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ]; then
-    say "installing a Java runtime and Maven"
+    say "installing Java and Maven"
     apt-get update -q >&2
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -q openjdk-17-jre-headless maven >&2
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q openjdk-17-jdk-headless maven >&2
     return
   fi
   die "needs java (17 or newer) and mvn on PATH"
