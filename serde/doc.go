@@ -11,7 +11,7 @@
 //   - Name names the format: two serdes of equal name are taken for the same one, and no conversion is made between them. Where the Go type decides
 //     the format, the name holds the type.
 //   - Equal values have equal bytes, if the serde is used for keys: keys are compared, ordered and partitioned by their bytes. A Go map in a JSON key
-//     is fine (encoding/json sorts it); a float's NaNs and two zeros are different keys.
+//     is fine (encoding/json sorts it); a float's two zeros are different keys.
 //
 // Null never reaches a serde: it is decided before. A null key or value of a record is no bytes at all, and that is not the same as zero bytes:
 // the empty string is a value.

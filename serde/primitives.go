@@ -78,11 +78,19 @@ func Float32() Serde[float32] {
 		func(b []byte) float32 { return math.Float32frombits(binary.BigEndian.Uint32(b)) }}
 }
 
-// Float64 is 8 bytes, IEEE 754, big-endian. Every bit is kept, also of NaNs and of negative zero.
+// Float64 is 8 bytes, IEEE 754, big-endian. Every NaN is written as Java's one, 7ff8000000000000, as Kafka's DoubleSerializer does (its FloatSerializer
+// does not); Go's own ends in 1.
 func Float64() Serde[float64] {
 	return fixed[float64]{"float64", 8,
-		func(dst []byte, v float64) []byte { return binary.BigEndian.AppendUint64(dst, math.Float64bits(v)) },
+		func(dst []byte, v float64) []byte { return binary.BigEndian.AppendUint64(dst, javaBits(v)) },
 		func(b []byte) float64 { return math.Float64frombits(binary.BigEndian.Uint64(b)) }}
+}
+
+func javaBits(v float64) uint64 {
+	if v != v {
+		return 0x7ff8000000000000
+	}
+	return math.Float64bits(v)
 }
 
 // fixed is a kind whose encodings all have one size. get is called with exactly size bytes.

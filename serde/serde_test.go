@@ -120,6 +120,8 @@ func TestBytesOnTheWire(t *testing.T) {
 	wire(t, serde.Int64(), 258, "0000000000000102")
 	wire(t, serde.Float32(), 1.5, "3fc00000")
 	wire(t, serde.Float64(), math.Copysign(0, -1), "8000000000000000")
+	wire(t, serde.Float64(), math.NaN(), "7ff8000000000000")
+	wire(t, serde.Float32(), float32(math.NaN()), "7fc00000")
 	wire(t, serde.UUID(), id, fmt.Sprintf("%x", "123e4567-e89b-12d3-a456-426614174000"))
 	wire(t, serde.JSON[payment](), payment{ID: "<a>", Cents: 5}, fmt.Sprintf("%x", `{"id":"\u003ca\u003e","cents":5}`))
 	wire(t, serde.JSON[*payment](), nil, fmt.Sprintf("%x", "null"))

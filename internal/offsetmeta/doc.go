@@ -8,6 +8,6 @@
 // Integers are big-endian. Without watermarks the string ends after the time. Version 1, 0x01 | partitionTime(8), is read too. The empty string is an
 // offset without metadata.
 //
-// What you owe: an error of Decode is not fatal to a task. Kafka logs it and goes on with nothing known, because anyone may commit an offset with a
-// string of their own; time is then observed anew.
+// What you owe: an error of Decode is not fatal to a task. Kafka logs it and goes on with what could be read, because anyone may commit an offset with
+// a string of their own; what is unknown is then observed anew.
 package offsetmeta

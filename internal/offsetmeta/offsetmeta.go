@@ -44,40 +44,41 @@ func appendWatermarks(b []byte, watermarks map[string]int64) []byte {
 	return b
 }
 
-// Decode reads both versions, and the empty string as Unknown. On an error nothing is known: the metadata is that of the empty string.
+// Decode reads both versions, and the empty string as Unknown. With an error comes what could be read, which is what Kafka goes on with: the time, if it
+// was whole, and the watermarks, if all of them were.
 func Decode(s string) (Metadata, error) {
 	if s == "" {
 		return Metadata{PartitionTime: Unknown}, nil
 	}
 	m, err := decode(s)
 	if err != nil {
-		return Metadata{PartitionTime: Unknown}, fmt.Errorf("offset metadata %s: %w", shortened(s), err)
+		return m, fmt.Errorf("offset metadata %s: %w", shortened(s), err)
 	}
 	return m, nil
 }
 
-func decode(s string) (Metadata, error) {
-	b, err := base64.StdEncoding.Strict().DecodeString(s)
+func decode(s string) (m Metadata, err error) {
+	m.PartitionTime = Unknown
+	b, err := base64.StdEncoding.DecodeString(s)
 	if err != nil {
-		return Metadata{}, err
+		return m, err
 	}
 	r := reader{b: b}
 	version, time := r.byte(), r.int64()
-	if r.short {
-		return Metadata{}, fmt.Errorf("%d bytes, want at least 9", len(b))
+	if version != versionTime && version != versionWatermarks && len(b) > 0 {
+		return m, fmt.Errorf("version %d, want 1 or 2", version)
 	}
-	m := Metadata{PartitionTime: time}
-	switch version {
-	case versionTime:
-	case versionWatermarks:
+	if r.short {
+		return m, fmt.Errorf("%d bytes, want at least 9", len(b))
+	}
+	m.PartitionTime = time
+	if version == versionWatermarks {
 		if m.Watermarks, err = r.watermarks(); err != nil {
-			return Metadata{}, err
+			return m, err
 		}
-	default:
-		return Metadata{}, fmt.Errorf("version %d, want 1 or 2", version)
 	}
 	if len(r.b) > 0 {
-		return Metadata{}, fmt.Errorf("%d bytes left over", len(r.b))
+		return m, fmt.Errorf("%d bytes left over", len(r.b))
 	}
 	return m, nil
 }

@@ -82,24 +82,29 @@ func encoded(b string) string { return base64.StdEncoding.EncodeToString([]byte(
 
 func TestDecodeSaysWhatIsWrong(t *testing.T) {
 	const time = "\x02\x00\x00\x00\x00\x00\x00\x00\x05"
-	for s, want := range map[string]string{
-		"not base64":                                                "illegal base64 data at input byte 3",
-		encoded("\x02\x00"):                                         "2 bytes, want at least 9",
-		encoded("\x03" + time[1:]):                                  "version 3, want 1 or 2",
-		encoded("\x01" + time[1:] + "x"):                            "1 bytes left over",
-		encoded(time + "\x00\x00"):                                  "number of watermarks: cut off",
-		encoded(time + "\xff\xff\xff\xff"):                          "-1 watermarks",
-		encoded(time + "\x7f\xff\xff\xff"):                          "watermark 1 of 2147483647: cut off",
-		encoded(time + "\x00\x00\x00\x01\xff\xff\xff\xff12345678"):  "watermark 1 of 1: cut off",
-		encoded(time + "\x00\x00\x00\x02\x00\x00\x00\x01s12345678"): "watermark 2 of 2: cut off",
-		encoded(time + "\x00\x00\x00\x00x"):                         "1 bytes left over",
+	for _, c := range []struct {
+		s    string
+		time int64
+		want string
+	}{
+		{"not base64", -1, "illegal base64 data at input byte 3"},
+		{encoded("\x02\x00"), -1, "2 bytes, want at least 9"},
+		{encoded("\x03" + time[1:]), -1, "version 3, want 1 or 2"},
+		{encoded("\x03"), -1, "version 3, want 1 or 2"},
+		{encoded("\x01" + time[1:] + "x"), 5, "1 bytes left over"},
+		{encoded(time + "\x00\x00"), 5, "number of watermarks: cut off"},
+		{encoded(time + "\xff\xff\xff\xff"), 5, "-1 watermarks"},
+		{encoded(time + "\x7f\xff\xff\xff"), 5, "watermark 1 of 2147483647: cut off"},
+		{encoded(time + "\x00\x00\x00\x01\xff\xff\xff\xff12345678"), 5, "watermark 1 of 1: cut off"},
+		{encoded(time + "\x00\x00\x00\x02\x00\x00\x00\x01s12345678"), 5, "watermark 2 of 2: cut off"},
+		{encoded(time + "\x00\x00\x00\x00x"), 5, "1 bytes left over"},
 	} {
-		m, err := offsetmeta.Decode(s)
-		if err == nil || !strings.HasPrefix(err.Error(), "offset metadata \"") || !strings.HasSuffix(err.Error(), ": "+want) {
-			t.Errorf("%q: error %v, want %q", s, err, want)
+		m, err := offsetmeta.Decode(c.s)
+		if err == nil || !strings.HasPrefix(err.Error(), "offset metadata \"") || !strings.HasSuffix(err.Error(), ": "+c.want) {
+			t.Errorf("%q: error %v, want %q", c.s, err, c.want)
 		}
-		if m.PartitionTime != offsetmeta.Unknown || m.Watermarks != nil {
-			t.Errorf("%q: %v with the error, want nothing known", s, m)
+		if m.PartitionTime != c.time || m.Watermarks != nil {
+			t.Errorf("%q: %v with the error, want time %d alone", c.s, m, c.time)
 		}
 	}
 }

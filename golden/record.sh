@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Records golden files from Kafka's own classes.
+#
+#   golden/record.sh           writes golden/testdata
+#   golden/record.sh --check   records into a temporary folder and compares; exits 1 if anything differs
+#
+# Needs a JDK of 17 or newer, and Maven for the first run, which puts the jars into the cache.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+pom=$here/recorder/pom.xml
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/weir
+home=$cache/golden
+jars=$home/lib
+
+say() { echo "record.sh: $*" >&2; }
+die() { say "$*"; exit 2; }
+need() { command -v "$1" >/dev/null || die "needs $1 on PATH"; }
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/weir-golden.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+
+# fetch_jars: the folder appears by one rename, so it is whole if it exists; it is the right one if it was made from this very pom. Another run may have
+# won meanwhile: mv then puts ours inside its folder.
+fetch_jars() {
+  if cmp -s "$pom" "$home/pom.xml"; then return; fi
+  need mvn
+  mkdir -p "$cache"
+  local whole
+  whole=$(mktemp -d "$cache/install.XXXXXX")
+  say "downloading into $home"
+  local copy=(mvn -q -B -Dstyle.color=never -f "$pom" dependency:copy-dependencies "-DoutputDirectory=$whole/lib" -DincludeScope=runtime)
+  "${copy[@]}" >&2 || "${copy[@]}" >&2 || { rm -rf "$whole"; die "maven could not fetch the jars of $pom"; }
+  cp "$pom" "$whole/pom.xml"
+  if [ -d "$home" ] && ! cmp -s "$pom" "$home/pom.xml"; then mv "$home" "$whole/old"; fi
+  mv "$whole" "$home"
+  rm -rf "$home/old" "${home:?}/$(basename "$whole")"
+}
+
+# record <dir>
+record() {
+  need javac
+  fetch_jars
+  javac --release 17 -encoding UTF-8 -Xlint:all -Werror -proc:none -cp "$jars/*" -d "$scratch/classes" "$here"/recorder/src/main/java/weir/golden/*.java
+  mkdir -p "$1"
+  java -Duser.language=en -Xmx256m -XX:TieredStopAtLevel=1 -cp "$scratch/classes:$jars/*" weir.golden.Recorder "$1" 2>"$scratch/err" || { cat "$scratch/err" >&2; exit 2; }
+}
+
+case ${1:-} in
+  "") record "$here/testdata" ;;
+  --check)
+    record "$scratch/testdata"
+    if ! diff -ru "$here/testdata" "$scratch/testdata"; then
+      say "the committed files differ from what Kafka answers"
+      exit 1
+    fi
+    say "$(find "$scratch/testdata" -type f | wc -l | tr -d ' ') files are as committed"
+    ;;
+  *) say "usage: record.sh [--check]"; exit 2 ;;
+esac
