@@ -149,7 +149,7 @@ func topicOf(s string) Topic {
 
 func (s *script) store(name string, set map[string]string) {
 	spec := &rows.Spec{Name: name}
-	spec.Kind = map[string]rows.Kind{"window": rows.Window, "session": rows.Session, "custom": rows.Custom}[set["kind"]]
+	spec.Kind = map[string]rows.Kind{"window": rows.WindowKind, "session": rows.SessionKind, "custom": rows.CustomKind}[set["kind"]]
 	_, spec.Logged = set["logged"]
 	if d, err := time.ParseDuration(set["retention"]); err == nil {
 		spec.Retention = d.Milliseconds()
@@ -202,17 +202,63 @@ func print(top *Topology) string {
 	return b.String()
 }
 
-func countsArg(t *testing.T, words []string) map[string]int32 {
-	counts := map[string]int32{}
-	for _, w := range words {
-		name, v, _ := strings.Cut(w, "=")
-		n, err := strconv.Atoi(v)
-		if err != nil {
-			t.Fatalf("a count: %v", err)
+// query asks the topology that was built last. Its input is lines "topic count" and "set name value".
+func query(t *testing.T, top *Topology, d *datadriven.TestData) string {
+	counts, overrides := map[string]int32{}, map[string]string{}
+	for _, line := range strings.Split(d.Input, "\n") {
+		switch words := strings.Fields(line); len(words) {
+		case 2:
+			n, err := strconv.Atoi(words[1])
+			if err != nil {
+				t.Fatalf("a count: %v", err)
+			}
+			counts[words[0]] = int32(n)
+		case 3:
+			overrides[words[1]] = words[2]
 		}
-		counts[name] = int32(n)
 	}
-	return counts
+	app := "app"
+	if d.HasArg("app") {
+		d.ScanArgs(t, "app", &app)
+	}
+	switch d.Cmd {
+	case "plan":
+		return planText(top.Plan(app, counts, overrides))
+	case "tasks":
+		return tasksText(top.Tasks(app, counts))
+	case "sources":
+		names, patterns := top.Sources()
+		return fmt.Sprintf("%q %q\n", names, patterns)
+	}
+	t.Fatalf("unknown command %q", d.Cmd)
+	return ""
+}
+
+func planText(p *Plan, err error) string {
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "tasks %v\n", p.Tasks)
+	for _, i := range p.Internal {
+		fmt.Fprintf(&b, "%s %d %s\n", i.Name, i.Partitions, configText(i.Config))
+	}
+	return b.String()
+}
+
+func tasksText(all []TaskSpec, err error) string {
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	var b strings.Builder
+	for _, s := range all {
+		fmt.Fprintf(&b, "%s %v", s, s.Inputs)
+		if s.Stateful {
+			fmt.Fprintf(&b, " %v", s.Changelogs)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
 func configText(config map[string]string) string {
@@ -221,9 +267,4 @@ func configText(config map[string]string) string {
 		words = append(words, k+"="+config[k])
 	}
 	return strings.Join(words, " ")
-}
-
-func query(t *testing.T, top *Topology, d *datadriven.TestData) string {
-	t.Fatalf("unknown command %q", d.Cmd)
-	return ""
 }

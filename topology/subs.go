@@ -118,7 +118,7 @@ func (c *checker) globalSource(n *Node, filled bool) {
 
 // topology is the checked graph, cut into sub-topologies, which are numbered in the order of their first nodes.
 func (c *checker) topology() *Topology {
-	t := &Topology{nodes: slices.Clone(c.nodes), repartitions: slices.Clone(c.Graph.repartitions), warnings: slices.Concat(c.warnings, c.warned), patterns: map[*Node]pattern{}}
+	t := &Topology{nodes: slices.Clone(c.nodes), repartitions: slices.Clone(c.Graph.repartitions), warnings: slices.Concat(c.warnings, c.warned)}
 	byRoot := map[int]*Sub{}
 	for i, n := range c.nodes {
 		root := c.parts.root(i)
@@ -132,7 +132,8 @@ func (c *checker) topology() *Topology {
 		s.Global = s.Global || n.Global
 	}
 	for _, p := range c.patterns {
-		t.patterns[p.node] = p
+		s := byRoot[c.parts.root(c.index[p.node])]
+		s.patterns = append(s.patterns, p)
 	}
 	c.placeStores(byRoot)
 	t.groups = c.joinGroups()
@@ -163,7 +164,6 @@ type Topology struct {
 	subs         []*Sub
 	repartitions []*Repartition
 	warnings     []string
-	patterns     map[*Node]pattern
 	groups       []group
 }
 
@@ -173,6 +173,8 @@ type Sub struct {
 	Nodes  []*Node  // parents before children, in the order of declaration
 	Stores []*Store // in the order of declaration; not those of global tables that it reads
 	Global bool     // every instance runs it once, for all partitions: it fills a global store, and has no tasks
+
+	patterns []pattern
 }
 
 // Subs are the sub-topologies, by number.
@@ -192,6 +194,44 @@ func (s *Sub) Sources() (sources []*Node) {
 		}
 	}
 	return sources
+}
+
+// Source finds the source node that reads a topic, by its real name in an app.
+func (s *Sub) Source(app, topic string) (*Node, bool) {
+	for _, n := range s.Sources() {
+		for _, t := range n.Topics {
+			if t.In(app) == topic {
+				return n, true
+			}
+		}
+	}
+	for _, p := range s.patterns {
+		if p.MatchString(topic) {
+			return p.node, true
+		}
+	}
+	return nil, false
+}
+
+// Sources are the topics of source nodes that exist outside of the app, sorted: names, those of global tables too, and patterns, which match
+// whole names. They are what the counts of Plan and Tasks must be known of.
+func (t *Topology) Sources() (names, patterns []string) {
+	for _, n := range t.nodes {
+		if n.Kind != Source {
+			continue
+		}
+		if n.Pattern != "" {
+			patterns = append(patterns, n.Pattern)
+		}
+		for _, topic := range n.Topics {
+			if !topic.Internal {
+				names = append(names, topic.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	slices.Sort(patterns)
+	return names, patterns
 }
 
 // Store finds a store of the topology by name, and its sub-topology.
