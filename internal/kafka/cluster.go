@@ -558,15 +558,6 @@ func (c *Cluster) DeleteRecords(ctx context.Context, below map[TP]int64) error {
 	}), "delete records")
 }
 
-// PartitionCounts is how a plan asks for the sizes of topics.
-func partitionCounts(found map[string]TopicInfo) map[string]int32 {
-	counts := make(map[string]int32, len(found))
-	for name, t := range found {
-		counts[name] = t.Partitions
-	}
-	return counts
-}
-
 func byTopic(tps []TP) map[string][]int32 {
 	m := map[string][]int32{}
 	for _, tp := range tps {

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,11 +87,13 @@ type Group struct {
 	over   context.Context // ended: a poll with it takes the gate and reads nothing
 	wanted atomic.Bool
 	polled Polled
+	again  time.Duration // how long to wait before the next attempt at a rewind, 0 before the first
 
 	mu      sync.Mutex
 	member  string // the id under which parts were given, empty if there are none
 	parts   map[TP]*part
-	started []Started // not yet delivered
+	started []Started        // not yet delivered
+	fetched map[TP]Committed // from onOffsets to startPositions
 	ids     map[string][16]byte
 	failed  error // why positions could not be found, for the next Poll
 	left    bool
@@ -223,7 +226,7 @@ func (g *Group) Poll(ctx context.Context) (*Polled, error) {
 	}
 	g.cl.AllowRebalance()
 	g.wanted.Store(false)
-	fetches := g.cl.PollFetches(ctx)
+	fetches := g.pollFetches(ctx)
 	if len(fetches) == 0 {
 		// Such a poll does not hold the gate: callbacks could run while the worker works. This one does, and reads nothing.
 		g.cl.PollFetches(g.over)
@@ -233,6 +236,19 @@ func (g *Group) Poll(ctx context.Context) (*Polled, error) {
 	g.polled.Started, g.polled.Fetched = nil, g.polled.Fetched[:0]
 	err := g.take(fetches)
 	return &g.polled, err
+}
+
+// pollFetches does not park while a rewind is to be done, but between attempts at it.
+func (g *Group) pollFetches(ctx context.Context) kgo.Fetches {
+	switch {
+	case ctx == nil || len(g.inState(rewinding)) == 0:
+		return g.cl.PollFetches(ctx)
+	case g.again == 0:
+		return g.cl.PollFetches(nil) //nolint:staticcheck // nil is the client's way to say "do not wait"
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.again)
+	defer cancel()
+	return g.cl.PollFetches(ctx)
 }
 
 // fence notices that the client joined again under another id.
@@ -278,13 +294,18 @@ func (g *Group) Owned() []TP {
 
 // lose gives up everything, and the id with it.
 func (g *Group) lose(ctx context.Context) {
+	g.loseSome(ctx, g.Owned())
 	g.mu.Lock()
-	gone := slices.SortedFunc(maps.Keys(g.parts), TP.Compare)
-	g.drop(gone)
+	defer g.mu.Unlock()
 	g.member = ""
-	left := g.left
+}
+
+func (g *Group) loseSome(ctx context.Context, tps []TP) {
+	g.mu.Lock()
+	gone := slices.DeleteFunc(slices.Clone(tps), func(tp TP) bool { return g.parts[tp] == nil })
+	g.drop(gone)
 	g.mu.Unlock()
-	if len(gone) > 0 && !left {
+	if len(gone) > 0 {
 		g.cfg.Handler.Lost(ctx, gone)
 	}
 }
@@ -308,7 +329,10 @@ func (g *Group) drop(gone []TP) {
 // onAssigned runs behind the gate, at the end of every rebalance.
 func (g *Group) onAssigned(ctx context.Context, _ *kgo.Client, added map[string][]int32) {
 	g.fence()
-	plan, fresh, ok := g.adopt(flatten(added))
+	tps := flatten(added)
+	// The client begins partitions anew that it had already when their topic was deleted and made again.
+	g.loseSome(ctx, tps)
+	plan, fresh, ok := g.adopt(tps)
 	if ok {
 		g.cfg.Handler.Assigned(ctx, plan, fresh)
 	}
@@ -335,6 +359,7 @@ func (g *Group) adopt(added []TP) (Plan, []TP, bool) {
 			p.state = fetching
 		}
 		g.parts[tp] = p
+		delete(g.ids, tp.Topic) // it may have been made again
 		fresh = append(fresh, tp)
 	}
 	return Plan{Generation: generation, Member: id, AssignmentData: latest.data}, fresh, true
@@ -345,9 +370,8 @@ func (g *Group) onRevoked(ctx context.Context, _ *kgo.Client, lost map[string][]
 	g.fence()
 	g.mu.Lock()
 	gone := slices.DeleteFunc(flatten(lost), func(tp TP) bool { return g.parts[tp] == nil })
-	left := g.left
 	g.mu.Unlock()
-	if len(gone) == 0 || left {
+	if len(gone) == 0 {
 		return
 	}
 	g.cfg.Handler.Revoked(ctx, gone)
@@ -420,11 +444,16 @@ func (g *Group) rewind() {
 	}
 	ctx, cancel := context.WithTimeout(g.cl.Context(), g.set.requestTimeout())
 	defer cancel()
-	begin, err := committed(ctx, g.cl, g.adm, g.set.App, tps)
+	from, err := committed(ctx, g.cl, g.adm, g.set.App, tps)
 	if err == nil {
-		err = g.begin(ctx, begin, true)
+		err = g.begin(ctx, from)
 	}
-	if err != nil && !passes(err) {
+	switch {
+	case err == nil:
+		g.again = 0
+	case passes(err):
+		g.again = min(2*g.again+5*time.Millisecond, 200*time.Millisecond)
+	default:
 		g.fail(err)
 	}
 }
@@ -451,29 +480,302 @@ func (g *Group) fail(err error) {
 // onOffsets runs outside the gate, when the client has fetched the offsets of new partitions. It keeps the metadata,
 // which the client does not.
 func (g *Group) onOffsets(ctx context.Context, _ *kgo.Client, resp *kmsg.OffsetFetchResponse) error {
+	err := retry(ctx, func(ctx context.Context) error {
+		_, err := g.idsOf(ctx, topicsOf(g.bal.take().owned))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	found := map[TP]Committed{}
+	for _, gr := range resp.Groups {
+		for _, t := range gr.Topics {
+			topic := cmp.Or(t.Topic, g.topicOf(t.TopicID)) // by name before OffsetFetch version 10
+			for _, p := range t.Partitions {
+				// A partition with an error never gets here: the client retries it or reports it through the poll.
+				found[TP{Topic: topic, Partition: p.Partition}] = committedOf(p)
+			}
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.fetched = found
 	return nil
 }
 
-// begin resolves positions, tells the client of them if it is to be told, and keeps them for the worker.
-func (g *Group) begin(ctx context.Context, from map[TP]Committed, tell bool) error {
+// topicOf returns the topic of an id, empty if it is not known.
+func (g *Group) topicOf(id [16]byte) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for name, x := range g.ids {
+		if x == id {
+			return name
+		}
+	}
+	return ""
+}
+
+// learn asks for the ids of topics, which requests name them by.
+func (g *Group) learn(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	found, err := topics(ctx, g.adm, names...)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for name, t := range found {
+		g.ids[name] = t.ID
+	}
 	return nil
 }
 
-// startPositions runs outside the gate, right after onOffsets, and before the client begins to read.
+// idsOf returns the ids of topics, asking for those it does not know.
+func (g *Group) idsOf(ctx context.Context, names []string) (map[string][16]byte, error) {
+	ids := map[string][16]byte{}
+	lookUp := func() (missing []string) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		for _, name := range names {
+			id, ok := g.ids[name]
+			if !ok {
+				missing = append(missing, name)
+			}
+			ids[name] = id
+		}
+		return missing
+	}
+	missing := lookUp()
+	if len(missing) == 0 {
+		return ids, nil
+	}
+	if err := g.learn(ctx, missing); err != nil {
+		return nil, err
+	}
+	if missing = lookUp(); len(missing) > 0 {
+		return nil, fmt.Errorf("topic %s: %w", missing[0], kerr.UnknownTopicOrPartition)
+	}
+	return ids, nil
+}
+
+// startPositions runs outside the gate, right after onOffsets, and before the client begins to read. It never fails but
+// for the end of the session: an error would cost the client all its partitions, and the worker hears of it anyway.
 func (g *Group) startPositions(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	return offsets, nil
+	g.mu.Lock()
+	from := map[TP]Committed{}
+	for topic, ps := range offsets {
+		for p := range ps {
+			from[TP{Topic: topic, Partition: p}] = g.fetched[TP{Topic: topic, Partition: p}]
+		}
+	}
+	g.mu.Unlock()
+	begin, err := g.resolve(ctx, from)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		g.fail(err)
+	}
+	exact := map[string]map[int32]kgo.Offset{}
+	for _, s := range begin {
+		if exact[s.Topic] == nil {
+			exact[s.Topic] = map[int32]kgo.Offset{}
+		}
+		exact[s.Topic][s.Partition] = kgo.NewOffset().At(s.Offset).WithEpoch(s.epoch())
+	}
+	g.keep(begin, fetching)
+	return exact, nil
 }
 
-func (g *Group) take(fetches kgo.Fetches) error {
+// begin tells the client where rewound partitions begin anew.
+func (g *Group) begin(ctx context.Context, from map[TP]Committed) error {
+	begin, err := g.resolve(ctx, from)
+	set := map[string]map[int32]kgo.EpochOffset{}
+	for _, s := range begin {
+		if set[s.Topic] == nil {
+			set[s.Topic] = map[int32]kgo.EpochOffset{}
+		}
+		set[s.Topic][s.Partition] = kgo.EpochOffset{Epoch: s.epoch(), Offset: s.Offset}
+	}
+	g.cl.SetOffsets(set)
+	g.keep(begin, rewinding)
+	return err
+}
+
+// epoch lets the client detect that the log was cut off below the offset. It says nothing about an offset of the policy.
+func (s *Started) epoch() int32 {
+	if s.Reset {
+		return -1
+	}
+	return s.Committed.LeaderEpoch
+}
+
+// keep makes partitions live that are still in a state, for the worker to be told.
+func (g *Group) keep(begin []Started, state partState) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range begin {
+		if p := g.parts[s.TP]; p != nil && p.state == state {
+			p.state = live
+			g.started = append(g.started, s)
+		}
+	}
+}
+
+// resolve finds where to begin. It returns what it could find also with an error.
+func (g *Group) resolve(ctx context.Context, from map[TP]Committed) ([]Started, error) {
+	tps := slices.SortedFunc(maps.Keys(from), TP.Compare)
+	starts, err := listOffsets(ctx, g.cl, 0, at(logStartTime, tps))
+	if err != nil {
+		return nil, err
+	}
+	highs, err := listOffsets(ctx, g.cl, 0, at(logEndTime, tps))
+	if err != nil {
+		return nil, err
+	}
+	ends := highs
+	if g.set.ExactlyOnce {
+		if ends, err = listOffsets(ctx, g.cl, 1, at(logEndTime, tps)); err != nil {
+			return nil, err
+		}
+	}
+	var begin []Started
+	var errs []error
+	for _, tp := range tps {
+		s := Started{TP: tp, Offset: from[tp].Offset, Committed: from[tp], End: ends[tp]}
+		if s.Offset < starts[tp] || s.Offset > highs[tp] {
+			if err := g.reset(ctx, &s, starts[tp]); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
+		begin = append(begin, s)
+	}
+	return begin, errors.Join(errs...)
+}
+
+// reset applies the topic's policy.
+func (g *Group) reset(ctx context.Context, s *Started, start int64) error {
+	policy := g.cfg.Reset(s.Topic)
+	s.Reset = true
+	switch policy.kind {
+	case resetEarliest:
+		s.Offset = start
+	case resetLatest:
+		s.Offset = s.End
+	case resetBack:
+		found, err := offsetsForTime(ctx, g.set, g.cl, time.Now().Add(-policy.back), []TP{s.TP})
+		s.Offset = found[s.TP]
+		return err
+	case resetNone:
+		return fmt.Errorf("%s: %w: the committed offset is %d, the log begins at %d, and the topic's reset policy is none", s.TP, errGivenUp, s.Committed.Offset, start)
+	}
 	return nil
 }
 
-// Leave leaves the group. Commit and close all tasks before: the handler is not called for what Leave gives up.
-func (g *Group) Leave(ctx context.Context) error { return nil }
+// take sorts what a poll brought. The gate is held: nothing is revoked meanwhile.
+func (g *Group) take(fetches kgo.Fetches) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	err := g.failed
+	g.polled.Started, g.started, g.failed = g.started, nil, nil
+	for i := range fetches {
+		for j := range fetches[i].Topics {
+			t := &fetches[i].Topics[j]
+			for k := range t.Partitions {
+				err = errors.Join(err, g.takeOne(t.Topic, &t.Partitions[k]))
+			}
+		}
+	}
+	return err
+}
 
-// Close ends the client; a member that has not left stays in the group until its session times out.
-func (g *Group) Close() {}
+func (g *Group) takeOne(topic string, p *kgo.FetchPartition) error {
+	if topic == "" {
+		return g.clientError(p.Err)
+	}
+	tp := TP{Topic: topic, Partition: p.Partition}
+	mine := g.parts[tp]
+	if mine == nil || mine.state != live && p.Err == nil {
+		return nil
+	}
+	g.polled.Fetched = append(g.polled.Fetched, fetchedOf(tp, p, g.set.ExactlyOnce))
+	return nil
+}
+
+func fetchedOf(tp TP, p *kgo.FetchPartition, committed bool) Fetched {
+	f := Fetched{
+		TP:            tp,
+		Records:       p.Records,
+		End:           p.HighWatermark,
+		HighWatermark: p.HighWatermark,
+		LastStable:    p.LastStableOffset,
+		LogStart:      p.LogStartOffset,
+		Err:           p.Err,
+	}
+	if committed {
+		f.End = p.LastStableOffset
+	}
+	return f
+}
+
+// clientError sorts errors that the client puts into a poll: those that the worker cannot go on with are returned.
+func (g *Group) clientError(err error) error {
+	plan, ke := (*PlanError)(nil), (*kerr.Error)(nil)
+	session := (*kgo.ErrGroupSession)(nil)
+	switch {
+	case errors.Is(err, kgo.ErrClientClosed):
+		return ErrClosed
+	case !errors.As(err, &session):
+		return nil
+	case errors.As(err, &plan):
+		return fmt.Errorf("group %s: %w", g.set.App, plan)
+	case errors.As(err, &ke) && !ke.Retriable && !stale(ke) && !errors.Is(ke, kerr.UnknownMemberID):
+		return fmt.Errorf("group %s: %w", g.set.App, ke)
+	}
+	return nil // the client joins again
+}
+
+// Leave leaves the group at once. Commit and close all tasks before: the handler is not called for what Leave gives up.
+// A static member stays, until its session times out or it comes back.
+func (g *Group) Leave(ctx context.Context) error {
+	g.mu.Lock()
+	g.left = true
+	g.drop(slices.Collect(maps.Keys(g.parts)))
+	g.member = ""
+	g.mu.Unlock()
+	g.cl.AllowRebalance()
+	return wrap(g.cl.LeaveGroupContext(ctx), "leave group %s", g.set.App)
+}
+
+// Close ends the client, leaving the group first if Leave did not. Any goroutine may call it when the worker has stopped.
+func (g *Group) Close() {
+	g.mu.Lock()
+	g.left = true
+	g.parts, g.member = map[TP]*part{}, ""
+	g.mu.Unlock()
+	g.cl.CloseAllowingRebalance()
+}
 
 // LeaveRaw removes this worker's member from the group while the worker itself is stuck: others get its partitions, and
-// what it may commit later is refused. Any goroutine may call it.
-func (g *Group) LeaveRaw(ctx context.Context) error { return nil }
+// what it may commit later is refused. Any goroutine may call it. (The client's own leave waits for the gate, so a stuck
+// worker could never leave.)
+func (g *Group) LeaveRaw(ctx context.Context) error {
+	member := g.Member()
+	if member == "" {
+		return nil
+	}
+	req := kmsg.NewPtrLeaveGroupRequest()
+	req.Group, req.MemberID = g.set.App, member
+	m := kmsg.NewLeaveGroupRequestMember()
+	m.MemberID, m.InstanceID = member, g.instance()
+	m.Reason = kmsg.StringPtr("the worker is stuck")
+	req.Members = append(req.Members, m)
+	resp, err := req.RequestWith(ctx, g.cl)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.ErrorCode)
+	}
+	return wrap(err, "remove member %s from group %s", member, g.set.App)
+}

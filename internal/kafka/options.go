@@ -36,7 +36,8 @@ const (
 	fetchMaxWait   = 250 * time.Millisecond // a resumed or added partition waits behind a fetch in flight
 	fetchMaxBytes  = 8 << 20                // per broker and client
 	fetchPartBytes = 1 << 20
-	maxBuffered    = 100_000 // records; beyond it Send blocks
+	metadataMinAge = 250 * time.Millisecond // a partition that is added waits for it
+	maxBuffered    = 100_000                // records; beyond it Send blocks
 )
 
 func (s *Settings) transactionTimeout() time.Duration {
@@ -86,6 +87,7 @@ func (s *Settings) client(own ...kgo.Opt) (*kgo.Client, error) {
 		kgo.FetchMaxWait(fetchMaxWait),
 		kgo.FetchMaxBytes(fetchMaxBytes),
 		kgo.FetchMaxPartitionBytes(fetchPartBytes),
+		kgo.MetadataMinAge(metadataMinAge),
 		kgo.ProducerLinger(0),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.MaxBufferedRecords(maxBuffered),
@@ -133,7 +135,7 @@ const (
 	whyControl = "weir ends every wait by flushing"
 )
 
-// ownedOptions is judged on a client made of plant, the user's options and nothing else.
+// ownedOptions are judged on a client that probe made.
 func ownedOptions() []owned {
 	return []owned{
 		differs("ConsumerGroup", whyGroup, kgo.ConsumerGroup),
@@ -169,15 +171,12 @@ func ownedOptions() []owned {
 	}
 }
 
-// plant is put before the user's options where a default cannot be told from a setting: what is still ours was not set.
-var plant = struct {
-	partitioner
-	*balancer
-}{balancer: &balancer{}}
+// plantedBalancer, and a partitioner of ours, are put before the user's options where a default cannot be told from a setting: what is still ours was not set.
+var plantedBalancer = &balancer{}
 
 func planted(v any) bool {
 	if bs, ok := v.([]kgo.GroupBalancer); ok {
-		return len(bs) == 1 && bs[0] == kgo.GroupBalancer(plant.balancer)
+		return len(bs) == 1 && bs[0] == kgo.GroupBalancer(plantedBalancer)
 	}
 	_, ours := v.(partitioner)
 	return ours
@@ -187,7 +186,7 @@ func planted(v any) bool {
 func probe(opts ...kgo.Opt) (*kgo.Client, error) {
 	over, cancel := context.WithCancel(context.Background())
 	cancel()
-	plants := []kgo.Opt{kgo.RecordPartitioner(partitioner{}), kgo.Balancers(plant.balancer)}
+	plants := []kgo.Opt{kgo.RecordPartitioner(partitioner{}), kgo.Balancers(plantedBalancer)}
 	return kgo.NewClient(slices.Concat(plants, opts, []kgo.Opt{kgo.WithContext(over)})...)
 }
 
@@ -220,14 +219,14 @@ func refuse(found []owned) error {
 	return errors.Join(errs...)
 }
 
-// ownedIn returns the owned options among opts, given to a client whose own group, if any, is context.
-func ownedIn(opts []kgo.Opt, context ...kgo.Opt) ([]owned, error) {
-	cl, err := probe(slices.Concat(context, opts)...)
+// ownedIn returns the owned options among opts, which come after others that are not looked at.
+func ownedIn(opts []kgo.Opt, before ...kgo.Opt) ([]owned, error) {
+	cl, err := probe(slices.Concat(before, opts)...)
 	if err != nil {
 		return nil, err
 	}
 	defer cl.Close()
-	plain, err := probe(context...)
+	plain, err := probe(before...)
 	if err != nil {
 		return nil, err
 	}
