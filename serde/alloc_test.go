@@ -36,3 +36,18 @@ func budget[T any](t *testing.T, s serde.Serde[T], v T, encode, decode float64) 
 	}
 	_ = out
 }
+
+func BenchmarkRoundTrip(b *testing.B) {
+	b.Run("int64", func(b *testing.B) { benchmark(b, serde.Int64(), 7) })
+	b.Run("uuid", func(b *testing.B) { benchmark(b, serde.UUID(), [16]byte{1}) })
+	b.Run("string", func(b *testing.B) { benchmark(b, serde.String(), "a string of more than a few bytes") })
+}
+
+func benchmark[T any](b *testing.B, s serde.Serde[T], v T) {
+	b.ReportAllocs()
+	var scratch []byte
+	for b.Loop() {
+		scratch, _ = s.Append(scratch[:0], v)
+		_, _ = s.Decode(scratch)
+	}
+}
