@@ -79,6 +79,7 @@ type queue[K, V any] struct {
 	ready bool // head and at are the ring's first
 }
 
+// Head leaves the head in Env.Origin, as Run does.
 func (q *queue[K, V]) Head() (at int64, ok bool, err error) {
 	for !q.ready {
 		if q.n == 0 {
@@ -88,6 +89,7 @@ func (q *queue[K, V]) Head() (at int64, ok bool, err error) {
 			return 0, false, err
 		}
 	}
+	q.setOrigin(q.first(), q.at)
 	return q.at, true, nil
 }
 

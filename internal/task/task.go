@@ -1,12 +1,16 @@
-// Package task runs one sub-topology for one partition: queues, the choice of the next record, stream time, punctuation, and the commit in
-// two halves. It computes: no goroutine, no clock, no network.
 package task
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weirstream/weir/internal/flow"
+	"github.com/weirstream/weir/internal/rows"
 	"github.com/weirstream/weir/internal/store"
+	"github.com/weirstream/weir/processor"
 	"github.com/weirstream/weir/topology"
 )
 
@@ -17,7 +21,7 @@ type Config struct {
 	Partition int32
 	Sub       *topology.Sub
 	Inputs    []Input    // every partition that the task reads
-	Stores    *store.Set // opened and restored
+	Stores    *store.Set // opened and restored; the task's until Close or Abandon
 	Out       flow.Collector
 	Stats     *flow.Stats
 	OnError   flow.Handler
@@ -26,7 +30,7 @@ type Config struct {
 	// MaxIdle is how long, in ms, an empty queue whose lag is known to be zero holds the others back (KIP-695); −1 never waits.
 	MaxIdle    int64
 	CacheBytes int64
-	QueueBytes int64 // a queue over it asks for its partition to be paused
+	QueueBytes int64 // a queue over it asks for its partition to be paused; 0 for no limit
 	Now        int64 // ms
 	Recovers   bool
 }
@@ -34,50 +38,224 @@ type Config struct {
 // Input is one partition that a task reads, with what was committed for it.
 type Input struct {
 	flow.TopicPartition
-	Metadata string // of the committed offset
+	// Start is where reading begins, if that is known; else 0. It matters for the lag of a partition from which nothing has come yet.
+	Start    int64
+	Metadata string // of the committed offset; what cannot be read counts as none
 }
 
 // Offset is what is committed for an input partition.
 type Offset struct {
-	Next     int64
-	Epoch    int32
+	Next     int64 // the first offset that is not done
+	Epoch    int32 // of the record before it, −1 if unknown
 	Metadata string
 }
 
+// PendingLimit is how many bytes of uncommitted writes make a task want a commit.
+const PendingLimit = 64 << 20
+
 // Task is owned by one goroutine.
-type Task struct{}
+type Task struct {
+	c          Config
+	env        *flow.Env
+	ctx        rows.Context // what is in process; the stores hold its address
+	cancel     context.CancelFunc
+	inputs     []*input // in the order of ties
+	byName     map[flow.TopicPartition]*input
+	users      map[string]*flow.Node // by store: the first node that uses it
+	changelogs map[string]*flow.Dest
+	mirrors    map[string]flow.TopicPartition // stores whose changelog is an input
+	watermarks map[string]int64               // as committed
+	prepared   map[flow.TopicPartition]Offset // between the halves of a commit
+	worked     bool                           // since the last commit
+	idleUntil  int64                          // when the task stops waiting for a queue; −1 when it waits for something else, or not
+	node       string                         // the source or punctuation in process
+	err        error                          // the first; final
+	closed     bool
+}
 
-// New makes the nodes and starts the stores. Errors of processors' Init come back here.
-func New(c Config) (*Task, error) { return nil, nil }
+// New makes the nodes and starts the stores. Errors of processors' Init come back here; then what was made is closed again, and the
+// stores are as they were.
+func New(c Config) (*Task, error) {
+	t := &Task{c: c, idleUntil: -1, byName: map[flow.TopicPartition]*input{}}
+	t.env = &flow.Env{
+		App: c.App, Task: c.Name, Partition: c.Partition, Stores: c.Stores, Out: c.Out, OnError: c.OnError, OnDropped: c.OnDropped,
+		Stats: c.Stats, StreamTime: -1, WallTime: c.Now, Pause: c.Pause, Recovers: c.Recovers,
+	}
+	t.env.Context, t.cancel = context.WithCancel(context.Background())
+	t.between()
+	if err := t.start(); err != nil {
+		return nil, t.named(errors.Join(err, t.shut()))
+	}
+	return t, nil
+}
 
-// Push adds fetched records, in the order of their offsets, to the queue of a partition; full asks for the partition to be paused.
-func (t *Task) Push(p flow.TopicPartition, recs []flow.Raw) (full bool, err error) { return false, nil }
+// start restores the times before it makes the nodes: a processor's Init may look at them.
+func (t *Task) start() (err error) {
+	defer flow.Catch(&err)
+	if err := t.addInputs(); err != nil {
+		return err
+	}
+	t.users, t.changelogs, t.mirrors = map[string]*flow.Node{}, map[string]*flow.Dest{}, map[string]flow.TopicPartition{}
+	for _, s := range t.c.Sub.Stores {
+		t.addStore(s)
+	}
+	if err := t.c.Stores.Start(t.log, &t.ctx, t.env.Stick, t.expired); err != nil {
+		return err
+	}
+	t.restoreMarks()
+	made, err := t.c.Sub.Make(t.env)
+	if err != nil {
+		return err
+	}
+	return t.join(made.Sources)
+}
 
-// SetEnd says where a partition is known to end: lag = end − position of what was pushed. Until it is known an empty queue waits.
-func (t *Task) SetEnd(p flow.TopicPartition, end int64) {}
+func (t *Task) addStore(s *topology.Store) {
+	user := t.userOf(s.Name)
+	t.users[s.Name] = flow.NewNode(t.env, user, nil, nil)
+	topic, ok := s.Changelog()
+	switch {
+	case !ok:
+	case s.SourceTopic != "":
+		t.mirrors[s.Name] = flow.TopicPartition{Topic: topic.In(t.c.App), Partition: t.c.Partition}
+	default:
+		n := flow.NewNode(t.env, user, alwaysFail, nil)
+		t.changelogs[s.Name] = &flow.Dest{Topic: topic.In(t.c.App), Store: s.Name, Node: n, Changelog: true}
+	}
+}
 
-// Resumable are paused partitions whose queue has fallen under half its limit; each is returned once.
-func (t *Task) Resumable() []flow.TopicPartition { return nil }
+// alwaysFail is the decision about what a changelog refuses: state and changelog would part.
+func alwaysFail(context.Context, *processor.RecordError) processor.Decision { return processor.Fail() }
 
-// Step takes up to max records, each the one of the smallest event time among the heads, and returns how many; fewer than max means that the
-// task waits. Stream-time punctuations run between records.
-func (t *Task) Step(now int64, max int) (n int, err error) { return 0, nil }
+// userOf is the first node that uses a store, for messages and counters.
+func (t *Task) userOf(store string) string {
+	for _, n := range t.c.Sub.Nodes {
+		if slices.Contains(n.Stores, store) {
+			return n.Name
+		}
+	}
+	return store
+}
 
-// Punctuate calls what is due on the wall clock.
-func (t *Task) Punctuate(now int64) error { return nil }
+// log sends a changelog record. Its error sticks: user code that swallowed it, or a decision to skip, would part state and changelog.
+func (t *Task) log(store string, key, value []byte, at int64, headers bool) error {
+	d := t.changelogs[store]
+	if d == nil {
+		return nil
+	}
+	var h processor.Headers
+	if headers {
+		h, _ = t.ctx.Headers.(processor.Headers)
+	}
+	err := t.c.Out.Send(d, t.c.Partition, key, value, h, at)
+	if err == nil {
+		return nil
+	}
+	err = t.fatal(processor.Producing, d.Node.Name, fmt.Errorf("changelog of store %q: %w", store, err))
+	t.env.Stick(err)
+	return err
+}
 
-// Wake is when, in ms, the task wants to be stepped or punctuated though nothing arrives; false for never.
-func (t *Task) Wake() (at int64, ok bool) { return 0, false }
+func (t *Task) expired(store string) { t.users[store].Drop(flow.Expired) }
 
-// CommitNeeded reports whether anything happened since the last commit; CommitWanted whether user code asked for one, or uncommitted writes are large.
-func (t *Task) CommitNeeded() bool { return false }
-func (t *Task) CommitWanted() bool { return false }
+// fatal is an error about which nobody is asked.
+func (t *Task) fatal(p processor.Phase, node string, err error) error {
+	var decided *flow.Fatal
+	if errors.As(err, &decided) {
+		return decided
+	}
+	o := &t.env.Origin
+	return &flow.Fatal{RecordError: &processor.RecordError{
+		Phase: p, Node: node, Source: o.Source(), Key: o.Key, Value: o.Value, Time: time.UnixMilli(o.Time).UTC(), Err: err,
+	}}
+}
 
-// PrepareCommit flushes the caches, which may forward and send, and returns the offsets to commit. No record may be taken until Committed.
-func (t *Task) PrepareCommit() (map[flow.TopicPartition]Offset, error) { return nil, nil }
+func (t *Task) named(err error) error { return fmt.Errorf("task %s: %w", t.c.Name, err) }
 
-// Committed applies what was written since the last commit, with the acknowledged changelog positions by store (the offset after the last).
-func (t *Task) Committed(positions map[string]int64) error { return nil }
+// usable refuses work after an error.
+func (t *Task) usable() error {
+	switch {
+	case t.closed:
+		return t.named(errors.New("closed"))
+	case t.err != nil:
+		return t.named(fmt.Errorf("stopped by an earlier error: %w", t.err))
+	}
+	return nil
+}
 
-// Close closes processors and stores; what was not committed is forgotten.
-func (t *Task) Close() error { return nil }
+// boundary ends a method that runs nodes: a panic of anything below becomes its error, and any error is the task's last.
+func (t *Task) boundary(err *error) {
+	if x := recover(); x != nil {
+		*err = t.fatal(processor.Processing, t.node, flow.Panicked(x))
+	}
+	if *err != nil {
+		t.err = *err
+		*err = t.named(*err)
+	}
+}
+
+// Status is what a task looks like from outside.
+type Status struct {
+	StreamTime int64 // ms, −1 before the first record
+	Inputs     []InputStatus
+}
+
+// InputStatus is an input partition in a Status. Position and End are −1 while unknown.
+type InputStatus struct {
+	flow.TopicPartition
+	Position int64 // the first offset that is not done
+	End      int64
+	Records  int // that wait
+	Bytes    int64
+}
+
+// Status tells where the task stands.
+func (t *Task) Status() Status {
+	s := Status{StreamTime: t.env.StreamTime}
+	for _, in := range t.inputs {
+		at, _, ok := in.queue.Position()
+		if !ok {
+			at = -1
+		}
+		s.Inputs = append(s.Inputs, InputStatus{in.TopicPartition, at, in.end, in.queue.Len(), in.queue.Bytes()})
+	}
+	return s
+}
+
+// Close closes processors and stores; what was not committed is forgotten. A second Close does nothing.
+func (t *Task) Close() error {
+	if t.closed {
+		return nil
+	}
+	return t.ended(errors.Join(t.shut(), t.c.Stores.Close()))
+}
+
+// Abandon closes processors and brings the stores back to the last commit. They stay open and are the caller's again: to restore their tail and
+// to make a new task on.
+func (t *Task) Abandon() error {
+	if t.closed {
+		return nil
+	}
+	return t.ended(errors.Join(t.shut(), t.c.Stores.Discard()))
+}
+
+func (t *Task) ended(err error) error {
+	if err != nil {
+		return t.named(err)
+	}
+	return nil
+}
+
+// shut ends everything but the stores.
+func (t *Task) shut() (err error) {
+	t.closed = true
+	t.cancel()
+	for _, in := range t.inputs {
+		if in.queue != nil {
+			in.queue.Clear()
+		}
+	}
+	t.between()
+	defer flow.Catch(&err)
+	return errors.Join(t.env.Close()...)
+}

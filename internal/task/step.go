@@ -1,0 +1,145 @@
+package task
+
+import (
+	"errors"
+
+	"github.com/weirstream/weir/internal/flow"
+	"github.com/weirstream/weir/internal/rows"
+	"github.com/weirstream/weir/processor"
+)
+
+// Step takes up to max records, each the one of the smallest event time among the heads, and returns how many; fewer than max means that the
+// task waits. Stream-time punctuations run between records. now is in ms.
+func (t *Task) Step(now int64, max int) (n int, err error) {
+	if err := t.begin(now); err != nil {
+		return 0, err
+	}
+	defer func() { t.c.Stats.Records.Add(int64(n)) }()
+	defer t.boundary(&err)
+	for n < max {
+		in, err := t.choose(now)
+		if in == nil || err != nil {
+			return n, err
+		}
+		n++
+		if err := t.take(in); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+var errBetween = errors.New("work is asked for between the halves of a commit")
+
+func (t *Task) begin(now int64) error {
+	if err := t.usable(); err != nil {
+		return err
+	}
+	if t.prepared != nil {
+		return t.named(errBetween)
+	}
+	t.env.WallTime = now
+	return nil
+}
+
+// take runs the record at an input's head, and what follows from it before the next record.
+func (t *Task) take(in *input) error {
+	t.worked, t.node = true, in.node
+	t.env.StreamTime = max(t.env.StreamTime, in.at)
+	if _, _, err := in.queue.Head(); err != nil { // again, for Env.Origin: other heads have been looked at since
+		return err
+	}
+	t.during(&t.env.Origin)
+	if err := t.settled(in.queue.Run()); err != nil {
+		return err
+	}
+	if _, err := t.env.Timers.Fire(t.env.StreamTime, false, t.punctuateStream); err != nil {
+		return err
+	}
+	t.between()
+	return t.settled(t.c.Stores.Trim(t.c.CacheBytes))
+}
+
+// settled is the outcome of work: an error that user code swallowed, or that a scan could not return, counts as its own.
+func (t *Task) settled(err error) error {
+	stuck := t.env.Unstick()
+	if err != nil {
+		return err
+	}
+	if stuck != nil {
+		return t.fatal(processor.Processing, t.node, stuck)
+	}
+	return nil
+}
+
+// during makes a record what is in process.
+func (t *Task) during(o *flow.Origin) {
+	t.ctx = rows.Context{Topic: o.Topic, Partition: o.Partition, Offset: o.Offset, Time: o.Time}
+	if len(o.Headers) > 0 {
+		t.ctx.Headers = o.Headers
+	}
+}
+
+// between makes no record be in process; the time is stream time's.
+func (t *Task) between() { t.at(t.env.StreamTime) }
+
+// at makes no record be in process, at a time.
+func (t *Task) at(now int64) {
+	t.env.Origin = flow.Origin{Partition: -1, Offset: -1, Time: now}
+	t.ctx = rows.Context{Partition: -1, Offset: -1, Time: now}
+}
+
+// Punctuate calls what is due on the wall clock. now is in ms.
+func (t *Task) Punctuate(now int64) (err error) {
+	if err := t.begin(now); err != nil {
+		return err
+	}
+	defer t.boundary(&err)
+	any, err := t.env.Timers.Fire(now, true, t.punctuateWall)
+	if err != nil || !any {
+		return err
+	}
+	t.between()
+	return t.settled(t.c.Stores.Trim(t.c.CacheBytes))
+}
+
+func (t *Task) punctuateStream(n *flow.Node, f func(int64) error) error {
+	return t.punctuate(n, f, t.env.StreamTime)
+}
+
+func (t *Task) punctuateWall(n *flow.Node, f func(int64) error) error {
+	return t.punctuate(n, f, t.env.WallTime)
+}
+
+// punctuate calls one punctuation until it succeeds or a decision lets it go. Its first error is the node's; one that stuck is final.
+func (t *Task) punctuate(n *flow.Node, f func(int64) error, now int64) error {
+	t.worked, t.node = true, n.Name
+	for {
+		t.at(now)
+		err := called(f, now)
+		if stuck := t.env.Unstick(); stuck != nil {
+			return t.fatal(processor.Processing, n.Name, errors.Join(stuck, err))
+		}
+		if err == nil {
+			return nil
+		}
+		t.at(now)
+		if again, fatal := n.Decide(processor.Processing, err); !again {
+			return fatal
+		}
+	}
+}
+
+func called(f func(int64) error, now int64) (err error) {
+	defer flow.Catch(&err)
+	return f(now)
+}
+
+// Wake is when, in ms, the task wants to be stepped or punctuated though nothing arrives; false for never.
+func (t *Task) Wake() (at int64, ok bool) {
+	at, ok = t.env.Timers.Next()
+	if t.idleUntil >= 0 && (!ok || t.idleUntil < at) {
+		return t.idleUntil, true
+	}
+	return at, ok
+}
