@@ -14,7 +14,7 @@ import (
 
 func connect(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	client, err := kgo.NewClient(opts...)
+	client, err := kgo.NewClient(append(opts, kgo.MetadataMinAge(10*time.Millisecond))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestRecordMakesTheRound(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		topic := TopicAt(t, addr, "kafkatest", 3, map[string]string{"cleanup.policy": "compact"})
-		client := connect(t, kgo.SeedBrokers(addr), kgo.ConsumeTopics(topic), kgo.FetchMaxWait(250*time.Millisecond))
+		client := connect(t, kgo.SeedBrokers(addr), kgo.ConsumeTopics(topic))
 		sent := &kgo.Record{Topic: topic, Key: []byte("k"), Value: []byte("v"), Timestamp: time.UnixMilli(1000)}
 		if err := client.ProduceSync(ctx, sent).FirstErr(); err != nil {
 			t.Fatal(err)

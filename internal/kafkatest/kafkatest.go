@@ -58,7 +58,8 @@ func Topic(t testing.TB, prefix string, partitions int32, configs map[string]str
 // TopicAt is Topic on the broker at addr.
 func TopicAt(t testing.TB, addr, prefix string, partitions int32, configs map[string]string) string {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
+	// kadm answers from the client's cache of metadata: await must see what is, not what was 5 s ago.
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.MetadataMinAge(10*time.Millisecond))
 	if err != nil {
 		t.Fatalf("client of %s: %v", addr, err)
 	}
@@ -78,6 +79,7 @@ func create(t testing.TB, admin *kadm.Client, name string, partitions int32, con
 	if _, err := admin.CreateTopic(ctx, partitions, 1, pointers(configs), name); err != nil {
 		t.Fatalf("create topic %s: %v", name, err)
 	}
+	await(ctx, t, admin, name, func(topic kadm.TopicDetail) bool { return led(topic) == int(partitions) })
 }
 
 func remove(t testing.TB, admin *kadm.Client, name string) {
@@ -87,7 +89,36 @@ func remove(t testing.TB, admin *kadm.Client, name string) {
 	defer cancel()
 	if _, err := admin.DeleteTopic(ctx, name); err != nil {
 		t.Errorf("delete topic %s: %v", name, err)
+		return
 	}
+	await(ctx, t, admin, name, func(topic kadm.TopicDetail) bool { return topic.Err != nil })
+}
+
+// await waits until the broker sees the topic as it should be: the controller answers before its brokers have applied what it decided.
+func await(ctx context.Context, t testing.TB, admin *kadm.Client, name string, done func(kadm.TopicDetail) bool) {
+	t.Helper()
+	for {
+		topics, err := admin.ListTopics(ctx, name)
+		if err != nil {
+			t.Errorf("wait for topic %s: %v", name, err)
+			return
+		}
+		if done(topics[name]) {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// led counts the partitions that have a leader.
+func led(topic kadm.TopicDetail) int {
+	n := 0
+	for _, p := range topic.Partitions {
+		if p.Err == nil && p.Leader >= 0 {
+			n++
+		}
+	}
+	return n
 }
 
 func pointers(configs map[string]string) map[string]*string {
