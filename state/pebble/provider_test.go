@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -262,6 +263,59 @@ func TestClosed(t *testing.T) {
 		"apply": e.Apply(&state.Batch{}), "ingest": e.Ingest(nil), "flush": e.Flush(), "close": e.Close(),
 	} {
 		t.Run(what, func(t *testing.T) { wantError(t, err, ErrClosed, "dir") })
+	}
+}
+
+// TestReadersMeetClose reads while the engine is closed: each read answers, with the row or with ErrClosed.
+func TestReadersMeetClose(t *testing.T) {
+	e := open(t, New(FS(vfs.NewMem())), "dir")
+	set(t, e, "a", "1")
+	var wg, begun sync.WaitGroup
+	for range 3 {
+		begun.Add(1)
+		wg.Go(func() {
+			v, _, err := e.Get(nil, []byte("a"))
+			for begun.Done(); err == nil; v, _, err = e.Get(v[:0], []byte("a")) {
+				if string(v) != "1" {
+					t.Errorf("a is %q", v)
+				}
+			}
+			if !errors.Is(err, ErrClosed) {
+				t.Error(err)
+			}
+		})
+	}
+	begun.Wait()
+	fatal(t, e.Close())
+	wg.Wait()
+}
+
+// TestSyncs counts the syncs of the log: none for batches, one for a Flush, none for one that finds nothing new.
+func TestSyncs(t *testing.T) {
+	var syncs atomic.Int64
+	e := open(t, New(FS(errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if strings.HasSuffix(op.Path, ".log") && (op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData) {
+			syncs.Add(1)
+		}
+		return nil
+	})))), "dir")
+	for _, step := range []struct {
+		what string
+		do   func() error
+		want int64
+	}{
+		{"flush of nothing", e.Flush, 0},
+		{"apply", func() error { set(t, e, "a", "1"); return nil }, 0},
+		{"flush", e.Flush, 1},
+		{"second flush", e.Flush, 0},
+		{"apply again", func() error { set(t, e, "a", "2"); return nil }, 0},
+		{"close", e.Close, 1},
+	} {
+		before := syncs.Load()
+		fatal(t, step.do())
+		if n := syncs.Load() - before; n != step.want {
+			t.Errorf("%s: %d syncs of the log, want %d", step.what, n, step.want)
+		}
 	}
 }
 
