@@ -432,7 +432,19 @@ func listOffsets(ctx context.Context, cl *kgo.Client, isolation int8, times map[
 		}
 		return last
 	})
-	return found, wrap(err, "list offsets")
+	return found, wrap(err, "list offsets of %s", some(slices.Collect(maps.Keys(missing))))
+}
+
+// some names partitions for an error; there may be thousands.
+func some(tps []TP) string {
+	slices.SortFunc(tps, TP.Compare)
+	switch len(tps) {
+	case 0:
+		return "nothing"
+	case 1:
+		return tps[0].String()
+	}
+	return fmt.Sprintf("%s and %d more", tps[0], len(tps)-1)
 }
 
 func listRequest(isolation int8, times map[TP]int64) *kmsg.ListOffsetsRequest {
@@ -491,7 +503,11 @@ func committed(ctx context.Context, cl *kgo.Client, adm *kadm.Client, group stri
 	if err != nil {
 		return nil, err
 	}
-	if err := readCommitted(resp, names, out); err != nil {
+	err = readCommitted(resp, names, out)
+	switch {
+	case errors.Is(err, kerr.GroupIDNotFound): // nobody committed anything
+		return noneCommitted(tps), nil
+	case err != nil:
 		return nil, err
 	}
 	for _, tp := range tps {
@@ -500,6 +516,14 @@ func committed(ctx context.Context, cl *kgo.Client, adm *kadm.Client, group stri
 		}
 	}
 	return out, nil
+}
+
+func noneCommitted(tps []TP) map[TP]Committed {
+	out := make(map[TP]Committed, len(tps))
+	for _, tp := range tps {
+		out[tp] = Committed{Offset: -1, LeaderEpoch: -1}
+	}
+	return out
 }
 
 // readCommitted adds what an OffsetFetch answered. Versions from 10 on name topics by id.
@@ -555,7 +579,7 @@ func (c *Cluster) DeleteRecords(ctx context.Context, below map[TP]int64) error {
 			}
 		}
 		return errors.Join(errs...)
-	}), "delete records")
+	}), "delete records of %s", some(slices.Collect(maps.Keys(below))))
 }
 
 func byTopic(tps []TP) map[string][]int32 {

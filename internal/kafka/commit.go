@@ -37,6 +37,8 @@ type Offset struct {
 	Metadata    string
 }
 
+func (o Offset) String() string { return fmt.Sprintf("%s@%d", o.TP, o.Offset) }
+
 // CommitInput is what belongs together.
 type CommitInput struct {
 	// Offsets are those of all the worker's tasks that did something. Under exactly once they are also what fences the

@@ -128,6 +128,10 @@ type Started struct {
 	Reset     bool      // Offset comes from the reset policy
 }
 
+func (s Started) String() string {
+	return fmt.Sprintf("%s from %d (committed %d, end %d)", s.TP, s.Offset, s.Committed.Offset, s.End)
+}
+
 // Fetched is what one poll brought of one partition. Records include control records, which only advance the position.
 type Fetched struct {
 	TP
@@ -145,6 +149,10 @@ type Fetched struct {
 func (f *Fetched) OutOfRange() bool {
 	lost := (*kgo.ErrDataLoss)(nil)
 	return errors.Is(f.Err, kerr.OffsetOutOfRange) || errors.As(f.Err, &lost)
+}
+
+func (f Fetched) String() string {
+	return fmt.Sprintf("%s: %d records, end %d, error %v", f.TP, len(f.Records), f.End, f.Err)
 }
 
 // Polled is what one Poll brought. It is valid until the next.

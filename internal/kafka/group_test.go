@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
@@ -289,6 +290,7 @@ func rejoinSilently(c *kfake.Cluster, w *tester) {
 func TestSilentRejoinLosesEverything(t *testing.T) {
 	c := seeded(t, 2, "in")
 	set := settingsFor("app", false, c.ListenAddrs()...)
+	set.Options = append(set.Options, kgo.SessionTimeout(time.Second)) // the former self must be thrown out first
 	produce(t, set, "in", 0, "a", "b")
 	w := newTester(t, set, 0, "in").withProducer(0)
 	w.until("a and b", func() bool { return len(w.records) == 2 })
@@ -303,7 +305,7 @@ func TestSilentRejoinLosesEverything(t *testing.T) {
 	w.until("a and b again", func() bool { return len(w.records) == 4 })
 }
 
-func TestRecordsOfAPartitionThatFailsSayWhy(t *testing.T) {
+func TestPositionThatLeftTheLogIsReportedAndRewound(t *testing.T) {
 	c := seeded(t, 1, "in")
 	set := settingsFor("app", false, c.ListenAddrs()...)
 	produce(t, set, "in", 0, "a", "b", "c")
@@ -316,6 +318,13 @@ func TestRecordsOfAPartitionThatFailsSayWhy(t *testing.T) {
 	}
 	w.g.Resume(TP{Topic: "in"})
 	produce(t, set, "in", 0, "f")
-	w.until("an error or f", func() bool { return len(w.fetched) > 0 || len(w.records) > 3 })
-	t.Logf("%+v records %d", w.fetched, len(w.records))
+	w.until("an error", func() bool { return len(w.fetched) > 0 })
+	if f := w.fetched[0]; !f.OutOfRange() || f.TP != (TP{Topic: "in"}) {
+		t.Errorf("got %v: %v", f, f.Err)
+	}
+	w.g.Rewind(TP{Topic: "in"})
+	w.until("f", func() bool { return len(w.records) == 4 })
+	if r := w.records[3]; r.Offset != 5 {
+		t.Errorf("went on at %d", r.Offset)
+	}
 }
