@@ -1,6 +1,7 @@
 package task
 
 import (
+	"errors"
 	"maps"
 
 	"github.com/weirstream/weir/internal/flow"
@@ -89,11 +90,16 @@ func (t *Task) offsets() map[flow.TopicPartition]Offset {
 	return offsets
 }
 
+var errUnprepared = errors.New("the second half of a commit is asked for without the first")
+
 // Committed applies what was written since the last commit, with the acknowledged changelog positions by store: the offset after the last.
 // Those of stores whose changelog is a source topic follow from the offsets.
 func (t *Task) Committed(positions map[string]int64) (err error) {
 	if err := t.usable(); err != nil {
 		return err
+	}
+	if t.prepared == nil {
+		return t.named(errUnprepared)
 	}
 	defer t.boundary(&err)
 	if err := t.c.Stores.Commit(t.positions(positions)); err != nil {

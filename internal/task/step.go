@@ -21,10 +21,10 @@ func (t *Task) Step(now int64, max int) (n int, err error) {
 		if in == nil || err != nil {
 			return n, err
 		}
-		n++
 		if err := t.take(in); err != nil {
 			return n, err
 		}
+		n++
 	}
 	return n, nil
 }

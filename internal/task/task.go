@@ -84,13 +84,27 @@ func New(c Config) (*Task, error) {
 	t.env.Context, t.cancel = context.WithCancel(context.Background())
 	t.between()
 	if err := t.start(); err != nil {
-		return nil, t.named(errors.Join(err, t.shut()))
+		return nil, errors.Join(err, t.shut())
 	}
 	return t, nil
 }
 
 // start restores the times before it makes the nodes: a processor's Init may look at them.
 func (t *Task) start() (err error) {
+	if err := t.prepareStores(); err != nil {
+		return t.named(err)
+	}
+	made, err := t.c.Sub.Make(t.env) // names the task
+	if err != nil {
+		return err
+	}
+	if err := t.join(made.Sources); err != nil {
+		return t.named(err)
+	}
+	return nil
+}
+
+func (t *Task) prepareStores() (err error) {
 	defer flow.Catch(&err)
 	if err := t.addInputs(); err != nil {
 		return err
@@ -103,11 +117,7 @@ func (t *Task) start() (err error) {
 		return err
 	}
 	t.restoreMarks()
-	made, err := t.c.Sub.Make(t.env)
-	if err != nil {
-		return err
-	}
-	return t.join(made.Sources)
+	return nil
 }
 
 func (t *Task) addStore(s *topology.Store) {
@@ -200,7 +210,7 @@ type Status struct {
 	Inputs     []InputStatus
 }
 
-// InputStatus is an input partition in a Status. Position and End are −1 while unknown.
+// InputStatus is an input partition in a Status. Before anything came Position is where reading begins; End is −1 while unknown.
 type InputStatus struct {
 	flow.TopicPartition
 	Position int64 // the first offset that is not done
@@ -215,7 +225,7 @@ func (t *Task) Status() Status {
 	for _, in := range t.inputs {
 		at, _, ok := in.queue.Position()
 		if !ok {
-			at = -1
+			at = in.next
 		}
 		s.Inputs = append(s.Inputs, InputStatus{in.TopicPartition, at, in.end, in.queue.Len(), in.queue.Bytes()})
 	}
