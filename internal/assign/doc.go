@@ -17,7 +17,7 @@
 //
 // MemberData and AssignmentData are the two byte strings that travel with a join and with its answer.
 //
-// What you owe. Member ids and task ids are unique. One member per process reports Lags, and reports every task whose state the process holds, running tasks
+// What you owe. Member ids and task ids are unique, and no partition is a source of two tasks. One member per process reports Lags, and reports every task whose state the process holds, running tasks
 // with their true lag (0 once restored). After a plan with warm-ups somebody rebalances again when they have caught up; until then their tasks stay where they are,
 // and rules 2 and 3 wait. Members of one process subscribe to the same topics, or rule 2 is only approached.
 //

@@ -89,10 +89,9 @@ type spreader struct {
 	cell [][]int // items of a row in a bin, at row*bins+bin
 	load []int   // items of a bin
 
-	// Nodes are classes, then cells, then bins, then the sink. H: of two nodes with an arc between them, dist (in this search) and cost + height at its start
-	// are never less than height at its end.
-	cells, bins, sink int // the first node of each kind
-	height            []cost
+	// Nodes are the sink, then bins, then cells, then classes. H: the cost of an arc plus the height at its start is never less than the height at its end.
+	firstCell, firstClass int
+	height                []cost
 
 	// One search.
 	number int
@@ -107,18 +106,20 @@ type spreader struct {
 type step struct{ node, item int }
 
 const (
-	none   = -1
-	source = -2 // the node where a path begins
+	none     = -1
+	source   = -2 // the node where a path begins
+	sink     = 0
+	firstBin = 1
 )
 
 func newSpreader(weights []int64, rows int, classes []class, items []item) *spreader {
 	cells := rows * len(weights)
-	sink := len(classes) + cells + len(weights)
+	nodes := firstBin + len(weights) + cells + len(classes)
 	return &spreader{
 		weights: weights, classes: classes, items: items,
 		bin: slices.Repeat([]int{none}, len(items)), cell: make([][]int, cells), load: make([]int, len(weights)),
-		cells: len(classes), bins: len(classes) + cells, sink: sink,
-		height: make([]cost, sink+1), dist: make([]cost, sink+1), from: make([]step, sink+1), seen: make([]int, sink+1),
+		firstCell: firstBin + len(weights), firstClass: firstBin + len(weights) + cells,
+		height: make([]cost, nodes), dist: make([]cost, nodes), from: make([]step, nodes), seen: make([]int, nodes),
 	}
 }
 
@@ -126,7 +127,7 @@ func (s *spreader) insert(i int) {
 	s.number++
 	s.open, s.closed = s.open[:0], s.closed[:0]
 	s.leave(i, source, cost{})
-	for n := s.nearest(); n != s.sink; n = s.nearest() {
+	for n := s.nearest(); n != sink; n = s.nearest() {
 		s.closed = append(s.closed, n)
 		s.expand(n)
 	}
@@ -146,19 +147,19 @@ func (s *spreader) nearest() int {
 // raise restores H for the arcs that the path turns round.
 func (s *spreader) raise() {
 	for _, n := range s.closed {
-		s.height[n] = s.height[n].plus(s.dist[n]).minus(s.dist[s.sink])
+		s.height[n] = s.height[n].plus(s.dist[n]).minus(s.dist[sink])
 	}
 }
 
 func (s *spreader) expand(n int) {
 	d := s.dist[n].plus(s.height[n])
 	switch {
-	case n < s.cells:
-		s.fromClass(n, d)
-	case n < s.bins:
+	case n < s.firstCell:
+		s.fromBin(n, d)
+	case n < s.firstClass:
 		s.fromCell(n, d)
 	default:
-		s.fromBin(n, d)
+		s.fromClass(n, d)
 	}
 }
 
@@ -168,24 +169,25 @@ func (s *spreader) leave(i, n int, d cost) {
 	for _, p := range it.prefs {
 		s.reach(s.cellOf(it.class, p.bin), step{n, i}, d.plus(p.cost))
 	}
-	s.reach(it.class, step{n, i}, d.plus(it.other))
+	s.reach(s.firstClass+it.class, step{n, i}, d.plus(it.other))
 }
 
 func (s *spreader) cellOf(class, bin int) int {
-	return s.cells + s.classes[class].row*len(s.weights) + bin
+	return s.firstCell + s.classes[class].row*len(s.weights) + bin
 }
 
 func (s *spreader) fromClass(n int, d cost) {
-	for _, bin := range s.classes[n].bins {
-		s.reach(s.cellOf(n, bin), step{n, none}, d)
+	class := n - s.firstClass
+	for _, bin := range s.classes[class].bins {
+		s.reach(s.cellOf(class, bin), step{n, none}, d)
 	}
 }
 
 // fromCell: something came into the cell; it counts in the bin, or another item leaves.
 func (s *spreader) fromCell(n int, d cost) {
-	cell := n - s.cells
+	cell := n - s.firstCell
 	bin := cell % len(s.weights)
-	s.reach(s.bins+bin, step{n, none}, d.plus(cost{row: unevenness(len(s.cell[cell])+1, s.weights[bin])}))
+	s.reach(firstBin+bin, step{n, none}, d.plus(cost{row: unevenness(len(s.cell[cell])+1, s.weights[bin])}))
 	for _, j := range s.cell[cell] {
 		s.leave(j, n, d.minus(s.items[j].costIn(bin)))
 	}
@@ -193,11 +195,11 @@ func (s *spreader) fromCell(n int, d cost) {
 
 // fromBin: something came into the bin; it stays, or an item of any row leaves.
 func (s *spreader) fromBin(n int, d cost) {
-	bin := n - s.bins
-	s.reach(s.sink, step{n, none}, d.plus(cost{load: unevenness(s.load[bin]+1, s.weights[bin])}))
+	bin := n - firstBin
+	s.reach(sink, step{n, none}, d.plus(cost{load: unevenness(s.load[bin]+1, s.weights[bin])}))
 	for cell := bin; cell < len(s.cell); cell += len(s.weights) {
 		if k := len(s.cell[cell]); k > 0 {
-			s.reach(s.cells+cell, step{n, none}, d.minus(cost{row: unevenness(k, s.weights[bin])}))
+			s.reach(s.firstCell+cell, step{n, none}, d.minus(cost{row: unevenness(k, s.weights[bin])}))
 		}
 	}
 }
@@ -214,14 +216,13 @@ func (s *spreader) reach(n int, by step, d cost) {
 
 // apply moves the items on the path, last one first.
 func (s *spreader) apply() {
-	for n := s.sink; n != source; {
+	for n := sink; n != source; {
 		by := s.from[n]
-		isCell := n >= s.cells && n < s.bins
-		if isCell && by.node >= 0 && by.node < s.cells {
+		if by.node >= s.firstClass {
 			by = s.from[by.node]
 		}
-		if isCell && by.item != none {
-			s.move(by.item, n-s.cells)
+		if by.item != none {
+			s.move(by.item, n-s.firstCell)
 		}
 		n = by.node
 	}
@@ -240,7 +241,7 @@ func (s *spreader) move(i, cell int) {
 	s.load[bin]++
 }
 
-// frontier is a heap of nodes to expand, the nearest first; of equals the last kind, so that the sink comes as early as it can.
+// frontier is a heap of nodes to expand, the nearest first; of equals the first kind, so that the sink comes as early as it can.
 type frontier []spot
 
 type spot struct {
@@ -249,7 +250,7 @@ type spot struct {
 }
 
 func (a spot) before(b spot) bool {
-	return a.dist.less(b.dist) || a.dist == b.dist && a.node > b.node
+	return a.dist.less(b.dist) || a.dist == b.dist && a.node < b.node
 }
 
 func (f *frontier) push(s spot) {
