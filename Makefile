@@ -37,11 +37,9 @@ vet: ## go vet, with the real brokers' tests and the benchmarks' module
 	$(GO) vet -tags kafka ./...
 	$(if $(wildcard bench/go.mod),$(GO) -C bench vet ./...)
 
-lint: bin/staticcheck ## staticcheck, pinned in tools/go.mod
-	bin/staticcheck -tags kafka ./...
-
-bin/staticcheck: tools/go.mod tools/go.sum
+lint: ## staticcheck, pinned in tools/go.mod
 	$(GO) -C tools build -buildvcs=false -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	bin/staticcheck -tags kafka ./...
 
 layers: ## which package may import which
 	$(GO) test -count=1 ./internal/layers

@@ -290,7 +290,7 @@ run() {
 
 java_class() { install; exec java -cp "$home/lib/*" "-Dweir.log=/dev/stderr" "-Dlog4j2.configurationFile=$here/kafka/log4j2.xml" "$@"; }
 
-java_eos() { install_eos; exec java -cp "$eos_home/lib/*" org.apache.kafka.streams.tests.StreamsEosTest "$@"; }
+java_eos() { install_eos; exec java -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$eos_home/lib/*" org.apache.kafka.streams.tests.StreamsEosTest "$@"; }
 
 case ${1:-} in
   install) install ;;
