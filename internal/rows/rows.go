@@ -1,7 +1,3 @@
-// Package rows turns typed keys and values into byte rows and back: key schemas, typed facades, the typed write-back cache.
-//
-// It stands below package state, so that a descriptor, which alone knows its K and V, can open its own facade. It never sees an
-// engine: a store's rows come through Host, which internal/store implements for the task that owns the store.
 package rows
 
 // Iterator walks rows; the slices are valid until Next or Close.
@@ -15,7 +11,9 @@ type Iterator interface {
 
 // Reader reads one store's rows. Keys are local: the store's number before them is the Host's affair.
 type Reader interface {
+	// Get appends the row to dst; without one it returns dst as it was and false.
 	Get(dst, key []byte) (val []byte, ok bool, err error)
+	// Iter walks the rows with lo <= key < hi; nil is no bound. It sees the moment in which it was made.
 	Iter(lo, hi []byte, reverse bool) (Iterator, error)
 }
 
@@ -31,6 +29,9 @@ type Host interface {
 	// Observed is the greatest time, in ms, that the store has seen; −1 before the first. It is kept with the rows. Observe raises it.
 	Observed() int64
 	Observe(at int64)
+	// Keep says that rows from a time on are still needed, whatever the store has observed: windows that were not emitted yet. In a Spec
+	// with Emits nothing expires until it was called.
+	Keep(from int64)
 	// Context is what is in process: a record, a punctuation or a cached entry that is being flushed.
 	Context() *Context
 	// Attach registers a write-back cache, which the task flushes before it commits.
@@ -47,53 +48,20 @@ type Context struct {
 	Partition int32
 	Offset    int64
 	Time      int64 // of the record in process, ms
-	Headers   any   // processor.Headers; this package only carries them
+	Headers   any   // processor.Headers; this package only carries them. Leave it nil where there are none: it costs an allocation
 }
 
 // Cache is a write-back cache of one store.
 type Cache interface {
-	// Flush writes every dirty entry to the rows and the changelog and forwards it, in the order of their first writes.
+	// Dirty is the number of entries that wait for a flush.
+	Dirty() int
+	// Flush writes every dirty entry to the rows and the changelog and forwards it, in the order of their first writes. Those that forwarding
+	// makes dirty are flushed too.
 	Flush() error
-	// Shrink drops clean entries until the cache holds at most max bytes.
+	// Shrink drops clean entries until the cache holds at most max bytes; those that were used since the last Shrink stay the longest.
 	Shrink(max int64)
 	// Bytes estimates what the cache holds.
 	Bytes() int64
 	// Clear forgets everything, dirty entries too: the task was abandoned.
 	Clear()
-}
-
-// Kind says how a store's rows are laid out and how its changelog is cleaned.
-type Kind uint8
-
-// The kinds of stores.
-const (
-	KeyValue Kind = iota
-	Window
-	Session
-	Custom
-)
-
-// Spec is a store as its descriptor declares it, without types.
-type Spec struct {
-	Name      string
-	Kind      Kind
-	KeyType   string // for messages
-	ValueType string
-	InMemory  bool
-	Cached    bool
-	Logged    bool
-	Retention int64 // ms; windows and sessions
-	Config    map[string]string
-	// Scans says that the store is read by ranges as well as by key: its uncommitted rows must be kept in order.
-	Scans bool
-	// Open makes the typed facade over a task's rows.
-	Open func(Host) (any, error)
-	// View makes the typed read-only facade over committed rows; observed is the store's time in them.
-	View func(r Reader, observed int64) (any, error)
-	// Row turns a changelog record into the row that it sets, appended to key and val; a nil log value deletes. ok == false: it sets none.
-	Row func(key, val, logKey, logVal []byte, at int64) (k, v []byte, del, ok bool, err error)
-	// Expire gives the range of local keys that are dead at a stream time; empty when there are none.
-	Expire func(observed int64) (lo, hi []byte)
-	// Fault is what is wrong with the declaration; nil when nothing is.
-	Fault error
 }

@@ -1,29 +1,137 @@
-// Package store keeps the stores of one task: uncommitted writes over an engine, the changelog's records, what a restore applies.
 package store
 
 import (
+	"errors"
+	"fmt"
+	"sync"
+
 	"github.com/weirstream/weir/internal/rows"
 	"github.com/weirstream/weir/state"
 )
 
 // Set is the stores of one task over one durable engine and one in memory. It is owned by the task's goroutine, or by the restorer's
-// before the task runs.
-type Set struct{}
+// before the task runs; View may be called from any.
+type Set struct {
+	durable, mem state.Engine // either may be nil
+	stores       []*host      // as declared; not changed after Open
+	byName       map[string]*host
+	caches       []rows.Cache
+	marks        map[string]int64
+	moved        map[string]int64 // marks that were set since the last commit
+	batch        state.Batch
+
+	log     Logger
+	ctx     *rows.Context
+	stick   func(error)
+	expired func(store string)
+
+	mu     sync.Mutex
+	views  int  // guarded by mu
+	closed bool // guarded by mu
+}
 
 // Logger writes a changelog record: the task sends it to the store's changelog topic.
 type Logger func(store string, key, value []byte, at int64, headers bool) error
 
-// Open opens the stores of a task. Stores of an earlier life that are not declared any more keep their rows and numbers. mem may be nil when
-// no store is in memory.
-func Open(durable, mem state.Engine, specs []*rows.Spec) (*Set, error) { return nil, nil }
+// ErrClosed is the error of a view of a set that was closed.
+var ErrClosed = errors.New("the task's stores are closed")
+
+// Open opens the stores of a task. Stores of an earlier life that are not declared any more keep their rows and numbers. Rows of another
+// format than the Spec's are forgotten where a changelog can bring them back. mem may be nil when no store is in memory. On an error the
+// engines stay the caller's.
+func Open(durable, mem state.Engine, specs []*rows.Spec) (*Set, error) {
+	s := &Set{durable: durable, mem: mem, byName: map[string]*host{}, marks: map[string]int64{}, moved: map[string]int64{}, ctx: &rows.Context{}}
+	for _, spec := range specs {
+		if err := s.declare(spec); err != nil {
+			return nil, err
+		}
+	}
+	for _, e := range s.engines() {
+		if err := s.enter(e); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *Set) declare(spec *rows.Spec) error {
+	h := newHost(s, spec)
+	switch {
+	case spec.Fault != nil:
+		return spec.Fault
+	case s.byName[spec.Name] != nil:
+		return fmt.Errorf("store %q is declared twice", spec.Name)
+	case h.engine == nil:
+		return fmt.Errorf("store %q: the task has no engine for it", spec.Name)
+	}
+	s.stores = append(s.stores, h)
+	s.byName[spec.Name] = h
+	return nil
+}
+
+// engines are those that the task has, the one with the marks first.
+func (s *Set) engines() (all []state.Engine) {
+	for _, e := range []state.Engine{s.durable, s.mem} {
+		if e != nil {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// enter reads an engine's dictionary and adds the stores that are new in it.
+func (s *Set) enter(e state.Engine) error {
+	var b state.Batch
+	d, err := readDictionary(e, &b)
+	if err != nil {
+		return err
+	}
+	for _, h := range s.stores {
+		if h.engine != e {
+			continue
+		}
+		if err := d.enter(h, &b); err != nil {
+			return err
+		}
+	}
+	if e == s.engines()[0] {
+		s.marks = d.marks
+	}
+	return apply(e, &b)
+}
+
+func apply(e state.Engine, b *state.Batch) error {
+	if b.Len() == 0 {
+		return nil
+	}
+	if err := e.Apply(b); err != nil {
+		return fmt.Errorf("write the state: %w", err)
+	}
+	return nil
+}
 
 // Start makes the facades, once the task is restored. ctx is what is in process; the set keeps the pointer.
 func (s *Set) Start(log Logger, ctx *rows.Context, stick func(error), expired func(store string)) error {
+	s.log, s.ctx, s.stick, s.expired = log, ctx, stick, expired
+	s.caches = nil
+	for _, h := range s.stores {
+		f, err := h.spec.Open(h)
+		if err != nil {
+			return h.wrap("open", err)
+		}
+		h.facade = f
+	}
 	return nil
 }
 
 // Store is the typed facade of a store, as its Spec.Open made it; false for a name that the task does not have.
-func (s *Set) Store(name string) (any, bool) { return nil, false }
+func (s *Set) Store(name string) (any, bool) {
+	h := s.byName[name]
+	if h == nil {
+		return nil, false
+	}
+	return h.facade, true
+}
 
 // LogRecord is a record of a changelog.
 type LogRecord struct {
@@ -31,44 +139,252 @@ type LogRecord struct {
 	Time       int64
 }
 
-// Position is the changelog offset up to which a store's rows are applied: the next one to read. ok is false where it never was: read from the start.
-func (s *Set) Position(store string) (next int64, ok bool) { return 0, false }
+func (s *Set) find(store string) (*host, error) {
+	if h := s.byName[store]; h != nil {
+		return h, nil
+	}
+	return nil, fmt.Errorf("store %q: the task has no such store", store)
+}
 
-// Replay applies changelog records, and the position after them, in one batch.
-func (s *Set) Replay(store string, recs []LogRecord, next int64) error { return nil }
+// Position is the changelog offset up to which a store's rows are applied: the next one to read. ok is false where it never was: read from the start.
+func (s *Set) Position(store string) (next int64, ok bool) {
+	h := s.byName[store]
+	if h == nil || h.position < 0 {
+		return 0, false
+	}
+	return h.position, true
+}
+
+// changelogDay is how much longer than the store a changelog keeps a window (Kafka's windowstore.changelog.additional.retention.ms), in ms.
+const changelogDay = 24 * 60 * 60 * 1000
+
+// Replay applies changelog records, and the position after them, in one batch. Records without a key are passed over.
+func (s *Set) Replay(store string, recs []LogRecord, next int64) error {
+	h, err := s.find(store)
+	if err != nil {
+		return err
+	}
+	b := &s.batch
+	b.Reset()
+	for _, r := range recs {
+		if r.Key == nil {
+			continue
+		}
+		if err := h.spec.Row(restorer{h, b}, r.Key, r.Value, r.Time); err != nil {
+			return h.wrap("restore", err)
+		}
+	}
+	if h.spec.Retention > 0 {
+		floor := h.observed - h.spec.Retention + 1
+		if h.spec.Emits { // what waits to be emitted is not known here
+			floor -= changelogDay
+		}
+		h.sweep(b, floor)
+	}
+	b.Set(metaKey(tagPosition, store), be(next))
+	h.observe(b)
+	if err := apply(h.engine, b); err != nil {
+		return h.wrap("restore", err)
+	}
+	h.position, h.kept = next, h.observed
+	s.trimBatch()
+	return nil
+}
+
+// observe adds the store's time to a batch where it is new.
+func (h *host) observe(b *state.Batch) {
+	if h.observed != h.kept {
+		b.Set(metaKey(tagObserved, h.spec.Name), be(h.observed))
+	}
+}
+
+// trimBatch gives the memory of a large batch back.
+func (s *Set) trimBatch() {
+	if s.batch.Bytes() > 1<<18 {
+		s.batch = state.Batch{}
+		return
+	}
+	s.batch.Reset()
+}
 
 // Forget drops all rows and the position of a store, as when its changelog no longer holds what it builds on.
-func (s *Set) Forget(store string) error { return nil }
+func (s *Set) Forget(store string) error {
+	h, err := s.find(store)
+	if err != nil {
+		return err
+	}
+	var b state.Batch
+	h.forget(&b)
+	h.over.reset()
+	if err := apply(h.engine, &b); err != nil {
+		return h.wrap("forget", err)
+	}
+	return nil
+}
 
 // FlushCaches writes and forwards every dirty entry, in the order in which the stores were declared, until none is left: forwarding may
 // dirty further ones.
-func (s *Set) FlushCaches() error { return nil }
+func (s *Set) FlushCaches() error {
+	for again := true; again; {
+		again = false
+		for _, c := range s.caches {
+			if c.Dirty() == 0 {
+				continue
+			}
+			again = true
+			if err := c.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
 
-// Trim keeps the caches within a budget: when they hold more, dirty entries are flushed and clean ones dropped. It is called between records.
-func (s *Set) Trim(max int64) error { return nil }
+// Trim keeps the caches within a budget: when they hold more, dirty entries are flushed and clean ones dropped, down to three quarters of it, each
+// cache in proportion. It is called between records.
+func (s *Set) Trim(max int64) error {
+	if len(s.caches) == 0 || s.CacheBytes() <= max {
+		return nil
+	}
+	if err := s.FlushCaches(); err != nil {
+		return err
+	}
+	all := s.CacheBytes()
+	if all <= max {
+		return nil
+	}
+	for _, c := range s.caches {
+		c.Shrink(int64(float64(max) * 0.75 * float64(c.Bytes()) / float64(all)))
+	}
+	return nil
+}
 
-// CacheBytes is what the caches hold; PendingBytes what is not yet committed.
-func (s *Set) CacheBytes() int64 { return 0 }
+// CacheBytes is what the caches hold, by estimate.
+func (s *Set) CacheBytes() (n int64) {
+	for _, c := range s.caches {
+		n += c.Bytes()
+	}
+	return n
+}
 
 // PendingBytes is the size of uncommitted writes.
-func (s *Set) PendingBytes() int64 { return 0 }
+func (s *Set) PendingBytes() (n int64) {
+	for _, h := range s.stores {
+		n += h.over.bytes()
+	}
+	return n
+}
 
 // Commit applies all uncommitted writes together with the acknowledged changelog positions (by store: next offset), observed times and the
-// marks, in one batch per engine.
-func (s *Set) Commit(positions map[string]int64) error { return nil }
+// marks, in one batch per engine. Rows that have expired are deleted in it. Caches must have been flushed.
+func (s *Set) Commit(positions map[string]int64) error {
+	for store := range positions {
+		if _, err := s.find(store); err != nil {
+			return err
+		}
+	}
+	for i, e := range s.engines() {
+		s.batch.Reset()
+		if i == 0 {
+			for name, at := range s.moved {
+				s.batch.Set(metaKey(tagMark, name), be(at))
+			}
+		}
+		for _, h := range s.stores {
+			if h.engine == e {
+				h.drain(&s.batch, positions)
+			}
+		}
+		if err := apply(e, &s.batch); err != nil {
+			return err
+		}
+	}
+	s.trimBatch()
+	s.committed(positions)
+	return nil
+}
 
-// Discard forgets everything that is not committed, caches too, and reads the kept times again.
-func (s *Set) Discard() error { return nil }
+// drain adds all that a store has to commit to a batch.
+func (h *host) drain(b *state.Batch, positions map[string]int64) {
+	h.over.drain(b)
+	if next, ok := positions[h.spec.Name]; ok && next != h.position {
+		b.Set(metaKey(tagPosition, h.spec.Name), be(next))
+	}
+	h.observe(b)
+	if h.spec.Retention > 0 {
+		h.sweep(b, min(h.observed-h.spec.Retention+1, h.keep))
+	}
+}
+
+// committed makes what was applied the state to which Discard goes back.
+func (s *Set) committed(positions map[string]int64) {
+	for name, at := range s.moved {
+		s.marks[name] = at
+	}
+	clear(s.moved)
+	for _, h := range s.stores {
+		h.over.reset()
+		h.kept = h.observed
+		if next, ok := positions[h.spec.Name]; ok {
+			h.position = next
+		}
+	}
+}
+
+// Discard forgets everything that is not committed, caches too, and goes back to the kept times and marks. What Host.Keep said is forgotten.
+func (s *Set) Discard() error {
+	for _, c := range s.caches {
+		c.Clear()
+	}
+	clear(s.moved)
+	for _, h := range s.stores {
+		h.over.reset()
+		h.observed = h.kept
+		h.unkeep()
+	}
+	return nil
+}
 
 // Mark and SetMark are named numbers that are kept with the rows: watermarks of emit-on-close. A missing one is −1.
-func (s *Set) Mark(name string) int64        { return -1 }
-func (s *Set) SetMark(name string, at int64) {}
+func (s *Set) Mark(name string) int64 {
+	if at, ok := s.moved[name]; ok {
+		return at
+	}
+	if at, ok := s.marks[name]; ok {
+		return at
+	}
+	return -1
+}
 
-// View is a typed read-only facade over committed rows (Spec.View), for queries from any goroutine; it must be released.
-func (s *Set) View(store string) (view any, release func() error, err error) { return nil, nil, nil }
+// SetMark sets a named number; the next Commit keeps it.
+func (s *Set) SetMark(name string, at int64) { s.moved[name] = at }
 
 // Flush makes what was committed durable.
-func (s *Set) Flush() error { return nil }
+func (s *Set) Flush() (err error) {
+	for _, e := range s.engines() {
+		err = errors.Join(err, e.Flush())
+	}
+	return err
+}
 
-// Close flushes and closes the engines. Views that are still out keep them open until they are released.
-func (s *Set) Close() error { return nil }
+// Close flushes and closes the engines. Views that are still out keep the engines open until they are released; what was committed is durable
+// when Close returns all the same.
+func (s *Set) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if s.views > 0 {
+		return s.Flush()
+	}
+	return s.closeEngines()
+}
+
+func (s *Set) closeEngines() (err error) {
+	for _, e := range s.engines() {
+		err = errors.Join(err, e.Close())
+	}
+	return err
+}

@@ -1,0 +1,55 @@
+package rows
+
+// Kind says how a store's rows are laid out and how its changelog is cleaned.
+type Kind uint8
+
+// The kinds of stores.
+const (
+	KeyValueKind Kind = iota
+	WindowKind
+	SessionKind
+	CustomKind
+)
+
+// String names the kind.
+func (k Kind) String() string {
+	return [...]string{"key-value", "window", "session", "custom"}[k]
+}
+
+// Spec is a store as its descriptor declares it, without types. Flags may be changed until the store is opened.
+type Spec struct {
+	Name      string
+	Kind      Kind
+	Format    string // of the rows, with all that they depend on; rows of another format are rebuilt from the changelog
+	KeyType   string // for messages
+	ValueType string
+	InMemory  bool
+	Cached    bool
+	Logged    bool
+	Sourced   bool              // filled from a source topic, which restores it: no rows are lost when they are forgotten
+	Emits     bool              // windows are emitted on close: rows wait for Host.Keep before they expire
+	Retention int64             // ms; windows and sessions; 0 keeps for ever
+	Config    map[string]string // of the changelog topic
+	// Scans says that the store is read by ranges as well as by key: its uncommitted rows are kept in order from the start.
+	Scans bool
+	// Open makes the typed facade over a task's rows.
+	Open func(Host) (any, error)
+	// View makes the typed read-only facade over committed rows; observed is the store's time in them.
+	View func(r Reader, observed int64) (any, error)
+	// Row gives the rows that a changelog record sets; a nil val deletes.
+	Row func(to Restorer, key, val []byte, at int64) error
+	// Expire gives the ranges of local keys whose rows are all older than floor; nil where nothing expires.
+	Expire func(floor int64) []Span
+	// Fault is what is wrong with the declaration; nil when nothing is.
+	Fault error
+}
+
+// Span is a range of local keys: Lo <= key < Hi.
+type Span struct{ Lo, Hi []byte }
+
+// Restorer takes the rows of changelog records. It copies what it is given.
+type Restorer interface {
+	Set(key, val []byte)
+	Delete(key []byte)
+	Observe(at int64)
+}
