@@ -123,9 +123,3 @@ func names(set treeSet[*described]) string {
 	}
 	return strings.Join(all, ", ")
 }
-
-// Mermaid is a Mermaid flowchart.
-func (t *Topology) Mermaid() string { return "" }
-
-// DOT is a Graphviz graph.
-func (t *Topology) DOT() string { return "" }

@@ -226,6 +226,12 @@ func query(t *testing.T, top *Topology, d *datadriven.TestData) string {
 		return planText(top.Plan(app, counts, overrides))
 	case "tasks":
 		return tasksText(top.Tasks(app, counts))
+	case "describe":
+		return top.Describe()
+	case "mermaid":
+		return top.Mermaid()
+	case "dot":
+		return top.DOT()
 	case "sources":
 		names, patterns := top.Sources()
 		return fmt.Sprintf("%q %q\n", names, patterns)
