@@ -6,7 +6,7 @@
 //
 // What you get: a checked Topology has unique legal names, edges that join equal types, stores that exist, sources that share no topic, and
 // repartition topics that are written and read. Its sub-topologies are what must run in one task: nodes that are joined by edges or by
-// stores. They are numbered in the order of their first nodes, as Kafka numbers them, so the numbers change only when sources or stores do.
+// stores. They are numbered in the order of their first nodes, as Kafka numbers them.
 // Given the partition counts of the topics that Sources names and matches, Plan says which internal topics the app needs, Tasks which task
 // reads what; both depend on nothing else, so that all members of an app agree where Hash agrees.
 //
