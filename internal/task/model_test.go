@@ -293,7 +293,7 @@ func sameOffsets(got map[flow.TopicPartition]task.Offset, want map[flow.TopicPar
 	return nil
 }
 
-func emptySet() (*store.Set, error) { return (&stores{}).open(nil) }
+func emptySet() (*store.Set, error) { return newStores().open() }
 
 func TestTaskAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

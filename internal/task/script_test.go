@@ -26,7 +26,8 @@ import (
 //	end TOPIC PARTITION OFFSET, position TOPIC PARTITION OFFSET
 //	step [MAX], advance 1s, punctuate, wake, status, resumable
 //	needed, commit, prepare, committed, store
-//	crash      abandon the task and start a new one from what was committed
+//	crash [kept] [disk]   abandon the task and start a new one from what was committed; the changelog's tail may be kept, the rows lost
+//	retake                the same on the stores as they are
 //	abandon, close
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
@@ -101,7 +102,9 @@ func (w *world) run(t *testing.T, f []string) string {
 	case "close":
 		return failed(w.task.Close())
 	case "crash":
-		return failed(w.task.Abandon()) + failed(w.start())
+		return failed(w.task.Abandon()) + failed(w.stores.crash(args)) + failed(w.start())
+	case "retake":
+		return failed(w.task.Abandon()) + failed(w.startOn(w.stores.set))
 	case "store":
 		return w.stores.print()
 	default:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weirstream/weir/internal/flow"
+	"github.com/weirstream/weir/internal/store"
 	"github.com/weirstream/weir/internal/task"
 	"github.com/weirstream/weir/processor"
 	"github.com/weirstream/weir/serde"
@@ -117,9 +118,19 @@ func (w *world) dropped(_ context.Context, r flow.Reason, node string, _ time.Ti
 	w.note("drop %s at %s: %s", where(s), node, r)
 }
 
-// start makes the task from what was committed.
-func (w *world) start() (err error) {
+// start makes the task from what was committed, on disk and elsewhere.
+func (w *world) start() error {
+	w.refuse = false
+	set, err := w.stores.open()
+	if err != nil {
+		return err
+	}
+	return w.startOn(set)
+}
+
+func (w *world) startOn(set *store.Set) (err error) {
 	c := w.config
+	c.Stores = set
 	c.Out, c.OnError, c.OnDropped, c.Now = w, w.decide, w.dropped, w.now
 	c.Pause = func(d time.Duration) error { w.note("pause %v", d); return nil }
 	c.Inputs = nil
@@ -128,9 +139,6 @@ func (w *world) start() (err error) {
 		c.Inputs = append(c.Inputs, task.Input{TopicPartition: p, Start: w.committed[p].Next, Metadata: w.committed[p].Metadata})
 	}
 	if c.Sub, err = w.graph(); err != nil {
-		return err
-	}
-	if c.Stores, err = w.stores.open(c.Sub); err != nil {
 		return err
 	}
 	w.task, err = task.New(c)
@@ -213,7 +221,9 @@ func (w *world) makeWork(env *flow.Env, links []flow.Link) (any, error) {
 //	stream-panic:10s            one that panics
 //	once:10s                    one on stream time that cancels itself
 //	cancel                      cancels the punctuation named after the key
-//	put:3, mark:7s              the store's affairs
+//	put:3                       adds to the key's count
+//	mark:7s                     sets the store's watermark
+//	refuse                      closes the way out
 type worker struct {
 	w       *world
 	env     *flow.Env
@@ -227,7 +237,9 @@ type worker struct {
 func (p *worker) Init(ctx processor.Context, out processor.Forward[string, string]) error {
 	p.ctx, p.out = ctx, out
 	p.w.note("init at stream time %s, wall %s", streamTime(ctx), ms(ctx.WallTime().UnixMilli()))
-	p.counts = p.w.stores.bind(ctx)
+	p.counts = p.w.stores.bind(p.env.Stores, func(key, value string, at int64) error {
+		return out(processor.NewRecord(key, "sum "+value, time.UnixMilli(at)))
+	})
 	if p.w.stores.failInit {
 		return errors.New("init fails")
 	}
@@ -287,10 +299,12 @@ func (p *worker) do(word string, r processor.Record[string, string]) error {
 		p.w.refuse = false
 	case "commit":
 		p.ctx.RequestCommit()
+	case "refuse":
+		p.w.refuse = true
 	case "cancel":
 		p.cancels[r.Key]()
 	case "put":
-		return p.counts.put(r.Key, arg)
+		return p.counts.add(r.Key, putNumber(arg))
 	case "mark":
 		p.env.Stores.SetMark("counts", parse(arg))
 	default:
