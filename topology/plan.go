@@ -36,7 +36,7 @@ func (t *Topology) Plan(app string, counts map[string]int32, overrides map[strin
 	l := t.layout(app, counts)
 	p := &Plan{}
 	for _, s := range t.subs {
-		p.Tasks = append(p.Tasks, l.tasks(s))
+		p.Tasks = append(p.Tasks, l.widest(s))
 	}
 	for _, r := range t.repartitions {
 		name := r.Topic().In(app)
@@ -45,7 +45,7 @@ func (t *Topology) Plan(app string, counts map[string]int32, overrides map[strin
 	for _, sub := range t.subs {
 		for _, s := range sub.Stores {
 			if topic, ok := s.Changelog(); ok && topic.Internal && !sub.Global {
-				l.add(p, InternalTopic{Name: topic.In(app), Partitions: l.tasks(sub), Config: changelogConfig(s, overrides), Changelog: true})
+				l.add(p, InternalTopic{Name: topic.In(app), Partitions: l.widest(sub), Config: changelogConfig(s, overrides), Changelog: true})
 			}
 		}
 	}
@@ -127,7 +127,7 @@ func (l *layout) names() {
 func (l *layout) resolve() {
 	var missing []string
 	for _, n := range l.nodes {
-		if n.Kind != Source {
+		if n.Kind != Source || n.Global {
 			continue
 		}
 		for _, t := range n.Topics {
@@ -171,7 +171,7 @@ func (l *layout) count(topic string) int32 {
 	return l.counts[topic]
 }
 
-// widest is the greatest count among the topics that a sub-topology reads.
+// widest is the greatest count among the topics that a sub-topology's tasks read: it has as many tasks.
 func (l *layout) widest(s *Sub) (most int32) {
 	for _, n := range s.Nodes {
 		for _, topic := range l.reads[n] {
@@ -179,13 +179,6 @@ func (l *layout) widest(s *Sub) (most int32) {
 		}
 	}
 	return most
-}
-
-func (l *layout) tasks(s *Sub) int32 {
-	if s.Global {
-		return 0
-	}
-	return l.widest(s)
 }
 
 // class is repartition topics that must have one count: a co-partition group's, or a single one.

@@ -234,7 +234,7 @@ func query(t *testing.T, top *Topology, d *datadriven.TestData) string {
 		return top.DOT()
 	case "sources":
 		names, patterns := top.Sources()
-		return fmt.Sprintf("%q %q\n", names, patterns)
+		return fmt.Sprintf("%q %q %q\n", names, patterns, top.Globals())
 	}
 	t.Fatalf("unknown command %q", d.Cmd)
 	return ""

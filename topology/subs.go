@@ -213,11 +213,11 @@ func (s *Sub) Source(app, topic string) (*Node, bool) {
 	return nil, false
 }
 
-// Sources are the topics of source nodes that exist outside of the app, sorted: names, those of global tables too, and patterns, which match
-// whole names. They are what the counts of Plan and Tasks must be known of.
+// Sources are the topics outside of the app that its tasks read, sorted: names, and patterns, which match whole names. They are what the
+// counts of Plan and Tasks must be known of.
 func (t *Topology) Sources() (names, patterns []string) {
 	for _, n := range t.nodes {
-		if n.Kind != Source {
+		if n.Kind != Source || n.Global {
 			continue
 		}
 		if n.Pattern != "" {
@@ -232,6 +232,17 @@ func (t *Topology) Sources() (names, patterns []string) {
 	slices.Sort(names)
 	slices.Sort(patterns)
 	return names, patterns
+}
+
+// Globals are the topics of global stores, sorted. No task reads them, and Plan does not look for them.
+func (t *Topology) Globals() (names []string) {
+	for _, n := range t.nodes {
+		if n.Kind == Source && n.Global {
+			names = append(names, n.Topics[0].Name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Store finds a store of the topology by name, and its sub-topology.

@@ -30,7 +30,7 @@ func (t *Topology) Tasks(app string, counts map[string]int32) (all []TaskSpec, e
 		return nil, err
 	}
 	for _, s := range t.subs {
-		for p := range l.tasks(s) {
+		for p := range l.widest(s) {
 			all = append(all, l.task(s, p))
 		}
 	}
