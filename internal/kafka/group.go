@@ -201,6 +201,10 @@ func (g *Group) options() []kgo.Opt {
 	if id := g.instance(); id != nil {
 		opts = append(opts, kgo.InstanceID(*id))
 	}
+	if d := g.set.SessionTimeout; d > 0 {
+		// Heartbeats three times within the timeout, as everywhere in Kafka; the client's own interval suits its own timeout.
+		opts = append(opts, kgo.SessionTimeout(d), kgo.HeartbeatInterval(min(d/3, 3*time.Second)))
+	}
 	return append(opts, g.subscription()...)
 }
 

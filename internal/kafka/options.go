@@ -20,6 +20,7 @@ type Settings struct {
 	ExactlyOnce bool
 	Instance    string // static membership: worker n is <Instance>-<n>; empty is dynamic membership
 
+	SessionTimeout     time.Duration // the client's own, 45 s, if 0; how long a silent member keeps its partitions
 	TransactionTimeout time.Duration // 10 s; it bounds how long others wait for what a dead worker left open
 	CommitTimeout      time.Duration // 30 s; how long Commit repeats requests that are answered "not now"
 	RequestTimeout     time.Duration // 30 s; how long Cluster repeats them, unless the context ends earlier
@@ -73,7 +74,7 @@ func (s *Settings) Validate() error {
 	if s.ExactlyOnce && s.ProcessID == "" {
 		errs = append(errs, errors.New("exactly once needs a process id"))
 	}
-	for _, d := range []time.Duration{s.TransactionTimeout, s.CommitTimeout, s.RequestTimeout} {
+	for _, d := range []time.Duration{s.SessionTimeout, s.TransactionTimeout, s.CommitTimeout, s.RequestTimeout} {
 		if d < 0 {
 			errs = append(errs, fmt.Errorf("negative duration %v", d))
 		}

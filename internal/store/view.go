@@ -13,37 +13,52 @@ import (
 // View is a typed read-only facade over committed rows (Spec.View) as they are now, for queries from any goroutine; it must be released.
 // To release it again does nothing.
 func (s *Set) View(store string) (view any, release func() error, err error) {
-	h, err := s.find(store)
+	r, observed, release, err := s.Snapshot(store)
 	if err != nil {
 		return nil, nil, err
+	}
+	spec := s.byName[store].spec
+	if spec.View == nil {
+		return nil, nil, errors.Join(fmt.Errorf("store %q: a %s store of this kind has no view", store, spec.Kind), release())
+	}
+	if view, err = spec.View(r, observed); err != nil {
+		return nil, nil, errors.Join(err, release())
+	}
+	return view, release, nil
+}
+
+// Has reports whether the task has a store.
+func (s *Set) Has(store string) bool { return s.byName[store] != nil }
+
+// Snapshot is a store's committed rows as they are now, and the greatest time that the store had seen then, for any goroutine; it must be
+// released. To release it again does nothing.
+func (s *Set) Snapshot(store string) (r rows.Reader, observed int64, release func() error, err error) {
+	h, err := s.find(store)
+	if err != nil {
+		return nil, 0, nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, nil, h.wrap("view", ErrClosed)
+		return nil, 0, nil, h.wrap("view", ErrClosed)
 	}
 	snap := h.engine.Snapshot()
-	view, err = h.view(snap)
-	if err != nil {
-		return nil, nil, errors.Join(err, snap.Close())
+	if observed, err = h.observedIn(snap); err != nil {
+		return nil, 0, nil, errors.Join(err, snap.Close())
 	}
 	s.views++
-	return view, sync.OnceValue(func() error { return s.release(snap) }), nil
+	return reader{h.number, snap}, observed, sync.OnceValue(func() error { return s.release(snap) }), nil
 }
 
-func (h *host) view(snap state.Snapshot) (any, error) {
-	observed := int64(-1)
+func (h *host) observedIn(snap state.Snapshot) (int64, error) {
 	raw, ok, err := snap.Get(nil, metaKey(tagObserved, h.spec.Name))
 	if err != nil {
-		return nil, h.wrap("view", err)
+		return 0, h.wrap("view", err)
 	}
-	if ok && len(raw) == 8 {
-		observed = int64(binary.BigEndian.Uint64(raw))
+	if !ok || len(raw) != 8 {
+		return -1, nil
 	}
-	if h.spec.View == nil {
-		return nil, fmt.Errorf("store %q: a %s store of this kind has no view", h.spec.Name, h.spec.Kind)
-	}
-	return h.spec.View(reader{h.number, snap}, observed)
+	return int64(binary.BigEndian.Uint64(raw)), nil
 }
 
 func (s *Set) release(snap state.Snapshot) error {

@@ -1,0 +1,94 @@
+package weir
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"github.com/weirstream/weir/internal/flow"
+	"github.com/weirstream/weir/state"
+	"github.com/weirstream/weir/topology"
+)
+
+// AppOption is a setting of an App.
+type AppOption interface{ appOption(*appConfig) }
+
+// appConfig is what an App's options say; New checks it whole.
+type appConfig struct {
+	kafka             []kgo.Opt
+	stateDir          string
+	provider          state.Provider
+	exactlyOnce       bool
+	workers           int
+	commitInterval    time.Duration
+	cacheBytes        int64
+	sessionTimeout    time.Duration
+	replication       int
+	maxTaskIdle       time.Duration
+	maxProcessingTime time.Duration
+	logger            *zap.Logger
+	onState           func(from, to AppState)
+
+	onError     flow.Handler
+	onDropped   flow.DropHandler
+	reset       topology.Reset
+	topicConfig map[string]string
+	emitEvery   *time.Duration
+	failpoint   func(name string) // for crash tests
+}
+
+type appOption func(*appConfig)
+
+func (f appOption) appOption(c *appConfig) { f(c) }
+
+// WithKafka passes options to every client. Options that weir owns (group, transactional id, balancer, isolation, …) are refused by name.
+func WithKafka(opts ...kgo.Opt) AppOption {
+	return appOption(func(c *appConfig) { c.kafka = append(c.kafka, opts...) })
+}
+
+// StateDir is where Pebble keeps state; without it $XDG_STATE_HOME/weir/<app>.
+func StateDir(path string) AppOption { return appOption(func(c *appConfig) { c.stateDir = path }) }
+
+// WithState takes another engine than Pebble.
+func WithState(p state.Provider) AppOption { return appOption(func(c *appConfig) { c.provider = p }) }
+
+// ExactlyOnce commits outputs, state and offsets in transactions; the default is at least once.
+func ExactlyOnce() AppOption { return appOption(func(c *appConfig) { c.exactlyOnce = true }) }
+
+// Workers is the number of goroutines that run tasks; the default is GOMAXPROCS.
+func Workers(n int) AppOption { return appOption(func(c *appConfig) { c.workers = n }) }
+
+// CommitInterval is the time between commits; the default is 1 s, with ExactlyOnce 100 ms.
+func CommitInterval(d time.Duration) AppOption {
+	return appOption(func(c *appConfig) { c.commitInterval = d })
+}
+
+// CacheBytes is the size of all write-back caches together.
+func CacheBytes(n int64) AppOption { return appOption(func(c *appConfig) { c.cacheBytes = n }) }
+
+// SessionTimeout is how long a silent member keeps its tasks.
+func SessionTimeout(d time.Duration) AppOption {
+	return appOption(func(c *appConfig) { c.sessionTimeout = d })
+}
+
+// ReplicationFactor is that of internal topics; the default is the broker's.
+func ReplicationFactor(n int) AppOption { return appOption(func(c *appConfig) { c.replication = n }) }
+
+// MaxTaskIdle is how long a task waits for an empty input beyond a lag of zero (KIP-695); -1 never waits.
+func MaxTaskIdle(d time.Duration) AppOption {
+	return appOption(func(c *appConfig) { c.maxTaskIdle = d })
+}
+
+// MaxProcessingTime is how long user code may take before the watchdog reports the worker as stuck.
+func MaxProcessingTime(d time.Duration) AppOption {
+	return appOption(func(c *appConfig) { c.maxProcessingTime = d })
+}
+
+// WithLogger logs there; the default is silent.
+func WithLogger(l *zap.Logger) AppOption { return appOption(func(c *appConfig) { c.logger = l }) }
+
+// OnState is called at each change of the app's state.
+func OnState(f func(from, to AppState)) AppOption {
+	return appOption(func(c *appConfig) { c.onState = f })
+}

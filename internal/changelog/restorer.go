@@ -1,0 +1,391 @@
+package changelog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/weirstream/weir/internal/kafka"
+	"github.com/weirstream/weir/internal/store"
+)
+
+// ErrRemoved is what Job.Done is told when the job was removed before it was complete. Its stores are closed.
+var ErrRemoved = errors.New("the restore was called off")
+
+// Log is a store and the partition that its rows are logged to.
+type Log struct {
+	Store string
+	kafka.TP
+}
+
+// Job is one task's stores.
+type Job struct {
+	Task string
+	Logs []Log
+	// Open opens the stores; it may wait until a former owner has closed them. It runs on a goroutine of its own.
+	Open func(context.Context) (*store.Set, error)
+	// Done takes the job back, on the restorer's goroutine. After an error there are no stores. ends are the logs' ends, by store: what the
+	// next record written to them should get.
+	Done func(stores *store.Set, ends map[string]int64, err error)
+
+	stores *store.Set
+	ends   map[string]int64
+	parts  map[kafka.TP]*part
+	cancel context.CancelFunc
+	gone   bool
+}
+
+// part is one partition on its way to its end.
+type part struct {
+	store    string
+	position int64
+	end      int64
+	records  int64
+	began    time.Time
+	moved    time.Time
+}
+
+// Progress is how far a store's restore is.
+type Progress struct {
+	Store     string
+	Partition int32
+	Done, End int64 // offsets
+}
+
+// Config is what a Restorer is made of.
+type Config struct {
+	Settings *kafka.Settings
+	Cluster  *kafka.Cluster
+	Log      *zap.Logger
+}
+
+// Restorer restores the tasks of one worker. Add, Remove and Progress may be called from any goroutine.
+type Restorer struct {
+	c      Config
+	reader *kafka.Reader
+
+	mu       sync.Mutex
+	inbox    []func()
+	nudge    context.CancelFunc
+	progress []Progress
+
+	jobs    map[string]*Job
+	byPart  map[kafka.TP]*Job
+	opening sync.WaitGroup
+}
+
+// New makes a restorer; Run does its work.
+func New(c Config) (*Restorer, error) {
+	// Aborted records are never state, whatever the guarantee: an earlier run of the app may have had another.
+	reader, err := kafka.NewReader(c.Settings, kafka.ReaderConfig{Committed: true})
+	if err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
+	}
+	return &Restorer{c: c, reader: reader, nudge: func() {}, jobs: map[string]*Job{}, byPart: map[kafka.TP]*Job{}}, nil
+}
+
+// Add takes a job.
+func (r *Restorer) Add(ctx context.Context, j *Job) { r.post(func() { r.begin(ctx, j) }) }
+
+// Remove calls a job off; nothing happens when it is already done.
+func (r *Restorer) Remove(task string) { r.post(func() { r.remove(task) }) }
+
+// Progress is what is being restored.
+func (r *Restorer) Progress() []Progress {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.progress
+}
+
+// Run works until ctx ends; then it calls off what it has, and closes.
+func (r *Restorer) Run(ctx context.Context) error {
+	defer r.reader.Close()
+	for ctx.Err() == nil {
+		wait, cancel := r.arm(ctx)
+		for _, f := range r.take() {
+			f()
+		}
+		err := r.read(wait)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			r.failAll(err)
+		}
+	}
+	r.failAll(ErrRemoved)
+	r.opening.Wait()
+	for _, f := range r.take() {
+		f()
+	}
+	r.failAll(ErrRemoved)
+	return nil
+}
+
+// arm makes the context of the next wait, which post ends. It is made before the inbox is emptied: what is posted in between is not missed.
+func (r *Restorer) arm(ctx context.Context) (context.Context, context.CancelFunc) {
+	wait, cancel := context.WithTimeout(ctx, time.Second)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.nudge = cancel
+	return wait, cancel
+}
+
+func (r *Restorer) post(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.inbox = append(r.inbox, f)
+	r.nudge()
+}
+
+func (r *Restorer) take() []func() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := r.inbox
+	r.inbox = nil
+	return all
+}
+
+// begin opens the job's stores beside the loop, since a former owner may still have to close them.
+func (r *Restorer) begin(ctx context.Context, j *Job) {
+	r.jobs[j.Task] = j
+	ctx, j.cancel = context.WithCancel(ctx)
+	r.opening.Go(func() {
+		stores, starts, err := r.open(ctx, j)
+		r.post(func() { r.opened(j, stores, starts, err) })
+	})
+}
+
+// open opens the stores and asks where their logs start and end.
+func (r *Restorer) open(ctx context.Context, j *Job) (stores *store.Set, starts map[kafka.TP]int64, err error) {
+	if stores, err = j.Open(ctx); err != nil {
+		return nil, nil, err
+	}
+	tps := make([]kafka.TP, len(j.Logs))
+	for i, l := range j.Logs {
+		tps[i] = l.TP
+	}
+	if len(tps) == 0 {
+		return stores, nil, nil
+	}
+	starts, err = r.c.Cluster.StartOffsets(ctx, tps...)
+	if err == nil {
+		var ends map[kafka.TP]int64
+		if ends, err = r.c.Cluster.EndOffsets(ctx, tps...); err == nil {
+			j.plan(ends)
+			return stores, starts, nil
+		}
+	}
+	return nil, nil, errors.Join(fmt.Errorf("task %s: where changelogs end: %w", j.Task, err), stores.Close())
+}
+
+func (j *Job) plan(ends map[kafka.TP]int64) {
+	j.parts, j.ends = map[kafka.TP]*part{}, map[string]int64{}
+	now := time.Now()
+	for _, l := range j.Logs {
+		j.parts[l.TP] = &part{store: l.Store, end: ends[l.TP], began: now, moved: now}
+		j.ends[l.Store] = ends[l.TP]
+	}
+}
+
+// opened goes on with a job whose stores are open, on the restorer's goroutine.
+func (r *Restorer) opened(j *Job, stores *store.Set, starts map[kafka.TP]int64, err error) {
+	j.stores = stores
+	if j.gone {
+		r.finish(j, ErrRemoved)
+		return
+	}
+	if err == nil {
+		err = r.position(j, starts)
+	}
+	if err != nil {
+		r.finish(j, err)
+		return
+	}
+	r.settle(j)
+}
+
+// position finds where each partition is read from: behind what the engine holds, or the log's start.
+func (r *Restorer) position(j *Job, starts map[kafka.TP]int64) error {
+	from := map[kafka.TP]int64{}
+	for tp, p := range j.parts {
+		at, ok := j.stores.Position(p.store)
+		switch {
+		case !ok:
+			at = starts[tp]
+		case at > p.end:
+			return fmt.Errorf("task %s: store %q holds changelog %s up to offset %d, but the topic ends at %d: it was made anew or cut; bring it back, or remove the task's state directory to go on with what the topic holds", j.Task, p.store, tp, at, p.end)
+		case at < starts[tp]:
+			r.c.Log.Warn("the changelog no longer holds what comes after the store's rows: reading it whole",
+				zap.String("task", j.Task), zap.String("store", p.store), zap.Stringer("changelog", tp), zap.Int64("position", at), zap.Int64("start", starts[tp]))
+			if err := j.stores.Forget(p.store); err != nil {
+				return fmt.Errorf("task %s: store %q: %w", j.Task, p.store, err)
+			}
+			at = starts[tp]
+		}
+		p.position = at
+		if at < p.end {
+			from[tp] = at
+			r.byPart[tp] = j
+		}
+	}
+	if len(from) > 0 {
+		r.reader.Add(from)
+	}
+	return nil
+}
+
+// settle finishes the job when every partition has reached its end.
+func (r *Restorer) settle(j *Job) {
+	for _, p := range j.parts {
+		if p.position < p.end {
+			return
+		}
+	}
+	r.finish(j, nil)
+}
+
+// finish gives the job back.
+func (r *Restorer) finish(j *Job, err error) {
+	for tp, p := range j.parts {
+		if r.byPart[tp] == j {
+			delete(r.byPart, tp)
+			r.reader.Remove(tp)
+		}
+		if err == nil && p.records > 0 {
+			took := time.Since(p.began)
+			r.c.Log.Info("store restored", zap.String("task", j.Task), zap.String("store", p.store), zap.Int64("records", p.records),
+				zap.Duration("took", took), zap.Float64("records/s", float64(p.records)/max(took.Seconds(), 1e-3)))
+		}
+	}
+	if r.jobs[j.Task] == j {
+		delete(r.jobs, j.Task)
+	}
+	if j.cancel != nil {
+		j.cancel()
+	}
+	stores := j.stores
+	if err != nil && stores != nil {
+		err = errors.Join(err, stores.Close())
+		stores = nil
+	}
+	j.Done(stores, j.ends, err)
+}
+
+func (r *Restorer) remove(task string) {
+	j := r.jobs[task]
+	if j == nil {
+		return
+	}
+	if j.stores == nil { // still opening: opened finishes it
+		j.gone = true
+		j.cancel()
+		delete(r.jobs, task)
+		return
+	}
+	r.finish(j, ErrRemoved)
+}
+
+func (r *Restorer) failAll(err error) {
+	for _, j := range r.jobs {
+		if j.stores == nil {
+			j.gone = true
+			j.cancel()
+			delete(r.jobs, j.Task)
+			continue
+		}
+		r.finish(j, err)
+	}
+}
+
+// read waits for records and applies them.
+func (r *Restorer) read(ctx context.Context) error {
+	fetched, err := r.reader.Poll(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range fetched {
+		f := &fetched[i]
+		j := r.byPart[f.TP]
+		if j == nil {
+			continue
+		}
+		if err := r.apply(j, f); err != nil {
+			r.finish(j, fmt.Errorf("task %s: restore from %s: %w", j.Task, f.TP, err))
+			continue
+		}
+		r.settle(j)
+	}
+	r.report()
+	return nil
+}
+
+func (r *Restorer) apply(j *Job, f *kafka.Fetched) error {
+	p := j.parts[f.TP]
+	if f.Err != nil {
+		if !f.OutOfRange() {
+			return f.Err
+		}
+		return r.restart(j, f.TP, p)
+	}
+	recs := make([]store.LogRecord, 0, len(f.Records))
+	next := p.position
+	for _, rec := range f.Records {
+		next = rec.Offset + 1
+		if rec.Attrs.IsControl() {
+			continue
+		}
+		recs = append(recs, store.LogRecord{Key: rec.Key, Value: rec.Value, Time: rec.Timestamp.UnixMilli()})
+	}
+	if next == p.position {
+		return nil
+	}
+	if err := j.stores.Replay(p.store, recs, next); err != nil {
+		return err
+	}
+	p.position, p.moved = next, time.Now()
+	p.records += int64(len(recs))
+	return nil
+}
+
+// restart reads a log whose start has moved past the position.
+func (r *Restorer) restart(j *Job, tp kafka.TP, p *part) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	starts, err := r.c.Cluster.StartOffsets(ctx, tp)
+	if err != nil {
+		return err
+	}
+	r.c.Log.Warn("the changelog was cut while it was read: reading it whole", zap.String("task", j.Task), zap.String("store", p.store), zap.Stringer("changelog", tp))
+	if err := j.stores.Forget(p.store); err != nil {
+		return err
+	}
+	p.position = starts[tp]
+	r.reader.Remove(tp)
+	if p.position < p.end {
+		r.reader.Add(map[kafka.TP]int64{tp: p.position})
+	}
+	return nil
+}
+
+// stalled is how long a restore may stand still before it says so.
+const stalled = 10 * time.Second
+
+// report publishes the progress, and says which restores stand still.
+func (r *Restorer) report() {
+	var all []Progress
+	now := time.Now()
+	for tp, j := range r.byPart {
+		p := j.parts[tp]
+		all = append(all, Progress{p.store, tp.Partition, p.position, p.end})
+		if now.Sub(p.moved) > stalled {
+			p.moved = now
+			r.c.Log.Warn("a restore waits: a transaction may be open in the changelog", zap.String("task", j.Task), zap.String("store", p.store), zap.Stringer("changelog", tp), zap.Int64("position", p.position), zap.Int64("end", p.end))
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.progress = all
+}

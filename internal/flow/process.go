@@ -1,0 +1,154 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/weirstream/weir/internal/null"
+	"github.com/weirstream/weir/internal/seal"
+	"github.com/weirstream/weir/processor"
+	"github.com/weirstream/weir/state"
+)
+
+// nodeContext is a node's view of its task: a processor.Context.
+type nodeContext struct {
+	context.Context
+	n       *Node
+	stores  []string
+	outputs func(name string) any
+	missing error // the first store that was asked for and is not connected
+}
+
+// NewContext makes the context of a node with connected stores. outputs gives the Forward of a named output.
+func NewContext(n *Node, stores []string, outputs func(name string) any) processor.Context {
+	return &nodeContext{Context: n.Env.Context, n: n, stores: stores, outputs: outputs}
+}
+
+func (c *nodeContext) StreamTime() time.Time {
+	if c.n.Env.StreamTime < 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(c.n.Env.StreamTime).UTC()
+}
+
+func (c *nodeContext) WallTime() time.Time { return time.UnixMilli(c.n.Env.WallTime).UTC() }
+func (c *nodeContext) Node() string        { return c.n.Name }
+func (c *nodeContext) Task() string        { return c.n.Env.Task }
+func (c *nodeContext) RequestCommit()      { c.n.Env.CommitWanted = true }
+
+func (c *nodeContext) Source() (processor.Source, bool) {
+	o := &c.n.Env.Origin
+	return o.Source(), o.Topic != ""
+}
+
+func (c *nodeContext) Schedule(when processor.Schedule, f func(now time.Time) error) (cancel func()) {
+	every, start, wall := when.Plan(seal.Token{})
+	if every < 1 {
+		c.miss(fmt.Errorf("node %q: a schedule needs an interval of at least 1 ms", c.n.Name))
+		return func() {}
+	}
+	env := c.n.Env
+	now := env.StreamTime
+	if wall {
+		now = env.WallTime
+	}
+	return env.Timers.Schedule(c.n, every, start, wall, now, func(at int64) (err error) {
+		defer Catch(&err)
+		return f(time.UnixMilli(at).UTC())
+	})
+}
+
+func (c *nodeContext) BindStore(d state.Descriptor) any {
+	name := d.StoreName()
+	if !slices.Contains(c.stores, name) {
+		c.miss(fmt.Errorf("node %q: store %q is not connected: name it in weir.Stores", c.n.Name, name))
+		return nil
+	}
+	s, ok := c.n.Env.Stores.Store(name)
+	if !ok {
+		c.miss(fmt.Errorf("node %q: task %s has no store %q", c.n.Name, c.n.Env.Task, name))
+	}
+	return s
+}
+
+func (c *nodeContext) BindOutput(name string) any {
+	if c.outputs == nil {
+		return nil
+	}
+	return c.outputs(name)
+}
+
+func (c *nodeContext) miss(err error) {
+	if c.missing == nil {
+		c.missing = err
+	}
+}
+
+// Make calls a user's constructor of processors, with its panic as an error.
+func Make[P any](new func() P) (p P, err error) {
+	if new == nil {
+		return p, errors.New("the processor's constructor is nil")
+	}
+	defer Catch(&err)
+	if p = new(); null.Is(p) {
+		return p, errors.New("the processor's constructor returned nil")
+	}
+	return p, nil
+}
+
+// InitNode runs a processor's Init: its panic, and a store that it binds and does not have, are errors. A processor with Close is closed
+// with its task.
+func InitNode(ctx processor.Context, p any, init func() error) error {
+	c := ctx.(*nodeContext)
+	err := func() (err error) {
+		defer Catch(&err)
+		return init()
+	}()
+	if closer, ok := p.(interface{ Close() error }); ok {
+		c.n.Env.OnClose(func() (err error) {
+			defer Catch(&err)
+			return closer.Close()
+		})
+	}
+	if err = errors.Join(c.missing, err); err != nil {
+		return fmt.Errorf("node %q: init: %w", c.n.Name, err)
+	}
+	return nil
+}
+
+// Process runs a user's processor. Its error is the node's, unless it is one that a child has decided on.
+func Process[K, V, KO, VO any](n *Node, p processor.Processor[K, V, KO, VO]) Receiver[K, V] {
+	call := func(r processor.Record[K, V]) (err error) {
+		defer Catch(&err)
+		return p.Process(r)
+	}
+	return func(r processor.Record[K, V]) error {
+		for {
+			err := call(r)
+			if err == nil {
+				return nil
+			}
+			if again, fatal := n.Decide(processor.Processing, err); !again {
+				return fatal
+			}
+		}
+	}
+}
+
+// Forwarding is a node's way to its children as user code sees it. A fatal error also sticks to the task, so that user code cannot swallow
+// it. What is forwarded must have a time that Kafka can store.
+func Forwarding[K, V any](n *Node, next Receiver[K, V]) processor.Forward[K, V] {
+	return func(r processor.Record[K, V]) error {
+		if r.Time.UnixMilli() < 0 {
+			return fmt.Errorf("node %q forwards a record whose time %s is before 1970", n.Name, r.Time)
+		}
+		err := next(r)
+		if err != nil {
+			n.Env.Stick(err)
+		}
+		return err
+	}
+}

@@ -1,0 +1,459 @@
+package runtime
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/weirstream/weir/internal/assign"
+	"github.com/weirstream/weir/internal/flow"
+	"github.com/weirstream/weir/internal/kafka"
+	"github.com/weirstream/weir/query"
+	"github.com/weirstream/weir/topology"
+)
+
+// Runtime runs an app once.
+type Runtime struct {
+	c        Config
+	settings kafka.Settings
+	life     *lifecycle
+	stats    flow.Stats
+	commits  atomic.Int64
+	aborts   atomic.Int64
+	ran      atomic.Bool
+	views    query.Local
+
+	// Set by Run, before any worker starts.
+	ctx       context.Context
+	dir       *stateDir
+	cluster   *kafka.Cluster
+	topics    *topics
+	subscribe []string
+	pattern   *regexp.Regexp
+	patterns  []*regexp.Regexp
+	planned   map[string]int32 // internal topics and their partitions
+	hash      uint64
+	subOf     sync.Map // topic → int32
+
+	mu      sync.Mutex
+	workers []*worker
+	purge   map[kafka.TP]int64
+}
+
+// New makes a runtime; it starts nothing.
+func New(c Config) *Runtime {
+	r := &Runtime{c: c, settings: c.Settings, purge: map[kafka.TP]int64{}}
+	r.life = newLifecycle(c.Workers, func(from, to State) {
+		c.Log.Info("state", zap.Stringer("from", from), zap.Stringer("to", to))
+		if c.OnState != nil {
+			c.OnState(from, to)
+		}
+	})
+	return r
+}
+
+// State is the app's state.
+func (r *Runtime) State() State { return r.life.get() }
+
+// Run works until ctx ends, then drains, commits and leaves; nil says that all went well. It can be called once.
+func (r *Runtime) Run(ctx context.Context) (err error) {
+	if r.ran.Swap(true) {
+		return errors.New("Run was called twice")
+	}
+	r.life.becomeRebalancing()
+	defer func() {
+		r.life.becomeStopping()
+		if err != nil {
+			r.life.becomeFailed()
+			return
+		}
+		r.life.becomeStopped()
+	}()
+	defer func() { err = errors.Join(err, r.close()) }()
+	if err := r.open(ctx); err != nil {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return nil
+		}
+		return err
+	}
+	return r.supervise(ctx)
+}
+
+// open takes the state directory, finds the cluster, and makes and checks internal topics.
+func (r *Runtime) open(ctx context.Context) (err error) {
+	if r.dir, err = openStateDir(r.c.StateDir); err != nil {
+		return err
+	}
+	r.settings.ProcessID = hex.EncodeToString(r.dir.process[:])
+	if r.cluster, err = kafka.Dial(ctx, &r.settings); err != nil {
+		return err
+	}
+	r.topics = newTopics(r.cluster)
+	r.hash = r.c.Graph.Hash(r.c.App)
+	return r.prepareTopics(ctx)
+}
+
+func (r *Runtime) close() (err error) {
+	if r.cluster != nil {
+		r.cluster.Close()
+	}
+	if r.dir != nil {
+		err = r.dir.close()
+	}
+	return err
+}
+
+// supervise runs the workers. The first that fails stops the others, which commit and leave.
+func (r *Runtime) supervise(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	r.ctx = ctx
+	var group sync.WaitGroup
+	errs := make([]error, r.c.Workers)
+	for i := range r.c.Workers {
+		w, err := r.newWorker(ctx, i)
+		if err != nil {
+			errs[i] = err
+			stop()
+			break
+		}
+		r.mu.Lock()
+		r.workers = append(r.workers, w)
+		r.mu.Unlock()
+		group.Go(func() {
+			defer stop()
+			errs[i] = guarded(func() error { return w.run(ctx) })
+		})
+	}
+	group.Go(func() { r.watch(ctx) })
+	group.Go(func() { r.purger(ctx) })
+	<-ctx.Done()
+	r.life.becomeStopping()
+	group.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("app %q: %w", r.c.App, err)
+	}
+	return nil
+}
+
+// guarded turns a panic of ours into an error: none reaches the user's process.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("panic: %v\n%s", x, debug.Stack())
+		}
+	}()
+	return f()
+}
+
+// prepareTopics resolves what the app reads, and makes and checks its internal topics before any worker joins. It can be repeated.
+func (r *Runtime) prepareTopics(ctx context.Context) error {
+	counts, err := r.sourceCounts(ctx)
+	if err != nil {
+		return err
+	}
+	plan, err := r.c.Graph.Plan(r.c.App, counts, r.c.TopicConfig)
+	if err != nil {
+		return err
+	}
+	names := make([]string, len(plan.Internal))
+	for i, t := range plan.Internal {
+		names[i] = t.Name
+	}
+	exist, err := r.cluster.Topics(ctx, names...)
+	if err != nil {
+		return err
+	}
+	r.planned = map[string]int32{}
+	var missing []kafka.NewTopic
+	var faults []error
+	for _, t := range plan.Internal {
+		r.planned[t.Name] = t.Partitions
+		have := exist[t.Name].Partitions
+		switch {
+		case have == 0:
+			missing = append(missing, kafka.NewTopic{Name: t.Name, Partitions: t.Partitions, Replication: r.c.Replication, Configs: t.Config})
+		case have != t.Partitions:
+			faults = append(faults, wrongCount(t.Name, have, t.Partitions))
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	if len(missing) > 0 {
+		if err := r.cluster.CreateTopics(ctx, missing...); err != nil {
+			return fmt.Errorf("internal topics: %w", err)
+		}
+		for _, t := range missing {
+			r.c.Log.Info("internal topic made", zap.String("topic", t.Name), zap.Int32("partitions", t.Partitions))
+		}
+	}
+	return r.subscription(counts, plan)
+}
+
+func wrongCount(topic string, have, want int32) error {
+	return fmt.Errorf("internal topic %q has %d partitions, but the topology needs %d: the partitions of a source topic have changed, or the topic was made by hand", topic, have, want)
+}
+
+// sourceCounts are the partitions of every topic that the topology names or matches.
+func (r *Runtime) sourceCounts(ctx context.Context) (map[string]int32, error) {
+	names, patterns := r.c.Graph.Sources()
+	counts := map[string]int32{}
+	if len(names) > 0 {
+		found, err := r.cluster.Topics(ctx, names...)
+		if err != nil {
+			return nil, err
+		}
+		for name, t := range found {
+			counts[name] = t.Partitions
+		}
+	}
+	for _, p := range patterns {
+		re, err := regexp.Compile("^(?:" + p + ")$")
+		if err != nil {
+			return nil, err
+		}
+		r.patterns = append(r.patterns, re)
+		found, err := r.cluster.TopicsMatching(ctx, re)
+		if err != nil {
+			return nil, err
+		}
+		for name, t := range found {
+			counts[name] = t.Partitions
+		}
+	}
+	return counts, nil
+}
+
+// subscription is what the group members read: source topics by name, and by pattern.
+func (r *Runtime) subscription(counts map[string]int32, plan *topology.Plan) error {
+	names, patterns := r.c.Graph.Sources()
+	for _, t := range r.c.Graph.Repartitions() {
+		names = append(names, t.Topic().In(r.c.App))
+	}
+	r.subscribe = slices.Compact(slices.Sorted(slices.Values(names)))
+	if len(patterns) > 0 {
+		re, err := regexp.Compile("^(?:" + strings.Join(patterns, "|") + ")$")
+		if err != nil {
+			return err
+		}
+		r.pattern = re
+	}
+	return nil
+}
+
+// plan is the leader's: what there is to give away. It runs on a goroutine of the client.
+func (r *Runtime) plan(j kafka.Joined) (kafka.Work, error) {
+	for _, m := range j.Members {
+		if m.Data.Topology != r.hash {
+			return kafka.Work{Refusal: fmt.Sprintf("member %s of group %q runs another topology: all members must run the same", m.ID, r.c.App)}, nil
+		}
+	}
+	plan, err := r.c.Graph.Plan(r.c.App, j.Partitions, r.c.TopicConfig)
+	if err != nil {
+		return kafka.Work{Refusal: err.Error()}, nil
+	}
+	for _, t := range plan.Internal {
+		if had := r.planned[t.Name]; had != 0 && had != t.Partitions {
+			return kafka.Work{Refusal: wrongCount(t.Name, had, t.Partitions).Error()}, nil
+		}
+	}
+	specs, err := r.c.Graph.Tasks(r.c.App, j.Partitions)
+	if err != nil {
+		return kafka.Work{Refusal: err.Error()}, nil
+	}
+	work := kafka.Work{Options: assign.Options{AcceptableLag: 10_000}}
+	for _, s := range specs {
+		t := assign.Task{ID: assign.TaskID{Sub: s.Sub, Partition: s.Partition}, Stateful: s.Stateful, LogEnd: -1}
+		for _, in := range s.Inputs {
+			t.Sources = append(t.Sources, assign.TopicPartition(in))
+		}
+		work.Tasks = append(work.Tasks, t)
+	}
+	return work, nil
+}
+
+// memberData is what a worker tells the leader; the first tells what state the process has.
+func (r *Runtime) memberData(worker int) assign.MemberData {
+	d := assign.MemberData{Process: r.dir.process, Topology: r.hash}
+	if worker == 0 {
+		d.Lags = map[assign.TaskID]int64{}
+		for _, id := range r.dir.tasks() {
+			d.Lags[id] = 0
+		}
+	}
+	return d
+}
+
+// taskOf is the task that reads a partition.
+func (r *Runtime) taskOf(tp kafka.TP) (assign.TaskID, error) {
+	if sub, ok := r.subOf.Load(tp.Topic); ok {
+		return assign.TaskID{Sub: sub.(int32), Partition: tp.Partition}, nil
+	}
+	for _, s := range r.c.Graph.Subs() {
+		if _, ok := s.Source(r.c.App, tp.Topic); ok {
+			r.subOf.Store(tp.Topic, s.ID)
+			return assign.TaskID{Sub: s.ID, Partition: tp.Partition}, nil
+		}
+	}
+	return assign.TaskID{}, fmt.Errorf("the group assigned %s, which no source reads", tp)
+}
+
+// reset is where a topic begins without a committed offset.
+func (r *Runtime) reset(topic string) kafka.ResetPolicy {
+	policy := r.c.Reset
+	for _, s := range r.c.Graph.Subs() {
+		if n, ok := s.Source(r.c.App, topic); ok && n.Reset.Policy != topology.ResetDefault {
+			policy = n.Reset
+		}
+	}
+	switch policy.Policy {
+	case topology.ResetLatest:
+		return kafka.ResetLatest()
+	case topology.ResetNone:
+		return kafka.ResetNone()
+	case topology.ResetAgo:
+		return kafka.ResetBack(policy.Ago)
+	}
+	return kafka.ResetEarliest()
+}
+
+func (r *Runtime) commitTimeout() time.Duration {
+	return cmp.Or(r.settings.CommitTimeout, 30*time.Second) + 10*time.Second
+}
+
+// retryLimit is how long a retry may hold an open transaction.
+func (r *Runtime) retryLimit() time.Duration {
+	return cmp.Or(r.settings.TransactionTimeout, 10*time.Second) / 2
+}
+
+// watch reports a worker that has been away from its client for too long, and takes its member out of the group, so that others can go on.
+func (r *Runtime) watch(ctx context.Context) {
+	if r.c.MaxProcessingTime <= 0 {
+		return
+	}
+	tick := time.NewTicker(max(r.c.MaxProcessingTime/4, time.Millisecond))
+	defer tick.Stop()
+	told := map[*worker]int64{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, w := range r.all() {
+			since := w.busy.Load()
+			if since == 0 || told[w] == since || time.Since(time.Unix(0, since)) < r.c.MaxProcessingTime {
+				continue
+			}
+			told[w] = since
+			err := w.group.LeaveRaw(ctx)
+			w.log.Error("the worker is stuck in user code: it was taken out of the group", zap.Duration("for", time.Since(time.Unix(0, since))), zap.Error(err))
+		}
+	}
+}
+
+func (r *Runtime) all() []*worker {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.workers)
+}
+
+// consumed notes committed offsets of repartition topics: what lies before them is deleted now and then.
+func (r *Runtime) consumed(offsets []kafka.Offset) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, o := range offsets {
+		if _, ok := r.planned[o.Topic]; ok {
+			r.purge[o.TP] = o.Offset
+		}
+	}
+}
+
+func (r *Runtime) purger(ctx context.Context) {
+	tick := time.NewTicker(purgeEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		r.mu.Lock()
+		below := r.purge
+		r.purge = map[kafka.TP]int64{}
+		r.mu.Unlock()
+		if len(below) == 0 {
+			continue
+		}
+		if err := r.cluster.DeleteRecords(ctx, below); err != nil && ctx.Err() == nil {
+			r.c.Log.Warn("consumed records of repartition topics could not be deleted; the next try takes them too", zap.Error(err))
+		}
+	}
+}
+
+// Stats are the numbers of this moment.
+type Stats struct {
+	Records, Commits, Aborts int64
+	Lags                     map[kafka.TP]Lag
+	Dropped                  map[string]map[string]int64
+	Restores                 []Restore
+}
+
+// Lag is how far an input partition is behind.
+type Lag struct {
+	Records int64
+	Time    time.Duration
+}
+
+// Restore is a store that is being restored.
+type Restore struct {
+	Store     string
+	Partition int32
+	Done, End int64
+}
+
+// Stats returns the numbers of this moment. Any goroutine may call it.
+func (r *Runtime) Stats() Stats {
+	s := Stats{Records: r.stats.Records.Load(), Commits: r.commits.Load(), Aborts: r.aborts.Load(), Lags: map[kafka.TP]Lag{}, Dropped: r.stats.Dropped()}
+	now := time.Now().UnixMilli()
+	for _, w := range r.all() {
+		if lags := w.lags.Load(); lags != nil {
+			for tp, l := range *lags {
+				s.Lags[tp] = l.at(now)
+			}
+		}
+		for _, p := range w.restorer.Progress() {
+			s.Restores = append(s.Restores, Restore(p))
+		}
+	}
+	return s
+}
+
+func (l inlag) at(now int64) Lag {
+	if l.records == 0 || l.oldest == 0 {
+		return Lag{Records: l.records}
+	}
+	return Lag{Records: l.records, Time: time.Duration(min(max(now-l.oldest, 0), math.MaxInt64/int64(time.Millisecond))) * time.Millisecond}
+}
+
+// View is the typed read-only facade of a store over the tasks that run here.
+func (r *Runtime) View(store string) (any, error) {
+	s, _, ok := r.c.Graph.Store(store)
+	if !ok {
+		return nil, fmt.Errorf("the topology has no store %q", store)
+	}
+	return r.views.View(s.Spec)
+}

@@ -1,0 +1,546 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/weirstream/weir/internal/assign"
+	"github.com/weirstream/weir/internal/changelog"
+	"github.com/weirstream/weir/internal/flow"
+	"github.com/weirstream/weir/internal/kafka"
+	"github.com/weirstream/weir/internal/store"
+	"github.com/weirstream/weir/internal/task"
+)
+
+// worker runs tasks. It is one goroutine; what other goroutines may touch says so.
+type worker struct {
+	r        *Runtime
+	id       int
+	log      *zap.Logger
+	group    *kafka.Group
+	producer *kafka.Producer
+	out      *collector
+	restorer *changelog.Restorer
+
+	tasks    map[assign.TaskID]*owned // what this worker was given
+	order    []*owned                 // the running ones, by turn
+	parts    map[kafka.TP]*owned
+	assigned bool // since the last loss
+
+	committed time.Time // the last commit, or try
+	began     time.Time // of the work since then
+	raws      []flow.Raw
+	failed    error // found in a callback, for the loop
+	closing   bool
+
+	busy  atomic.Int64                       // since when, in unix ns, the worker is away from its client; 0 while parked
+	lags  atomic.Pointer[map[kafka.TP]inlag] // as of the last turn
+	mu    sync.Mutex
+	inbox []func() // from the restorer
+	wake  context.CancelFunc
+}
+
+// inlag is how far a partition is behind.
+type inlag struct {
+	records int64
+	oldest  int64 // when the first record of the last fetch was written, ms; 0 for none
+}
+
+// owned is a task that the worker was given.
+//
+//	restoring ──(stores are complete)──> waiting ──(all positions are known)──> running ──> gone
+//	    │                                   │                                      │
+//	    └───────────────────────────────────┴────────── (revoked, lost) ───────────┴──> gone
+type owned struct {
+	id      assign.TaskID
+	name    string
+	inputs  []kafka.TP
+	started map[kafka.TP]kafka.Started
+	stores  *store.Set // while waiting; the restorer's or the task's at other times
+	ends    map[string]int64
+	task    *task.Task         // while running
+	oldest  map[kafka.TP]int64 // when the first record of the last fetch was written, ms
+	release func()
+}
+
+func (r *Runtime) newWorker(ctx context.Context, id int) (*worker, error) {
+	w := &worker{
+		r: r, id: id, log: r.c.Log.With(zap.Int("worker", id)), tasks: map[assign.TaskID]*owned{}, parts: map[kafka.TP]*owned{},
+		wake: func() {}, committed: time.Now(),
+	}
+	var err error
+	if w.producer, err = kafka.NewProducer(ctx, &r.settings, id); err != nil {
+		return nil, err
+	}
+	w.out = &collector{topics: r.topics, producer: w.producer}
+	if w.restorer, err = changelog.New(changelog.Config{Settings: &r.settings, Cluster: r.cluster, Log: w.log}); err != nil {
+		w.producer.Close()
+		return nil, err
+	}
+	w.group, err = kafka.NewGroup(&r.settings, kafka.GroupConfig{
+		Worker: id, Topics: r.subscribe, Pattern: r.pattern, Handler: w, Planner: r.plan, Data: func() assign.MemberData { return r.memberData(id) }, Reset: r.reset,
+	})
+	if err != nil {
+		w.producer.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// run works until ctx ends, then commits and leaves; or until an error.
+func (w *worker) run(ctx context.Context) (err error) {
+	restoring, stop := context.WithCancel(context.Background())
+	var group sync.WaitGroup
+	group.Go(func() { err = errors.Join(err, w.restorer.Run(restoring)) })
+	failure := w.loop(ctx)
+	failure = errors.Join(failure, w.leave(failure == nil))
+	stop()
+	group.Wait()
+	w.drainInbox()
+	for _, o := range w.tasks {
+		failure = errors.Join(failure, w.drop(o))
+	}
+	w.group.Close()
+	w.producer.Close()
+	if failure != nil {
+		failure = fmt.Errorf("worker %d: %w", w.id, failure)
+	}
+	return failure
+}
+
+func (w *worker) loop(ctx context.Context) error {
+	defer w.away()()
+	for ctx.Err() == nil {
+		if err := w.turn(ctx); err != nil {
+			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// turn is one round: park, take, process, punctuate, perhaps commit.
+func (w *worker) turn(ctx context.Context) error {
+	polled, err := w.park(ctx)
+	if err == nil {
+		err = w.failed
+	}
+	if err != nil {
+		return err
+	}
+	if w.group.Fenced() {
+		w.loseAll()
+		return nil
+	}
+	w.drainInbox()
+	err = w.take(polled)
+	if err == nil {
+		err = w.process(ctx)
+	}
+	if err == nil {
+		err = w.maybeCommit(ctx)
+	}
+	w.publish()
+	return w.recovered(ctx, err)
+}
+
+// recovered turns an error that abandoned work can answer into nothing. Any other is the worker's end.
+func (w *worker) recovered(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, kafka.ErrFenced):
+		w.log.Warn("the member was lost from the group: its work since the last commit is dropped", zap.Error(err))
+		w.loseAll()
+		return nil
+	case errors.Is(err, kafka.ErrProducerDead), errors.Is(err, kafka.ErrUnknownOutcome), errors.Is(err, flow.ErrInterrupted):
+		if ctx.Err() != nil {
+			return nil
+		}
+		w.log.Warn("the worker's work since the last commit is dropped and done again", zap.Error(err))
+		return w.abandon(ctx)
+	}
+	return err
+}
+
+// park waits in the client, where rebalances happen, until records come, the nearest deadline, or something in the inbox.
+func (w *worker) park(ctx context.Context) (*kafka.Polled, error) {
+	wait, cancel := context.WithTimeout(ctx, w.patience())
+	defer cancel()
+	w.mu.Lock()
+	w.wake = cancel
+	posted := len(w.inbox) > 0
+	w.mu.Unlock()
+	if posted {
+		cancel()
+	}
+	w.busy.Store(0)
+	polled, err := w.group.Poll(wait)
+	w.busy.Store(time.Now().UnixNano())
+	return polled, err
+}
+
+// patience is how long there is nothing to do.
+func (w *worker) patience() time.Duration {
+	now := time.Now()
+	most := time.Second
+	if !w.began.IsZero() {
+		most = min(most, w.committed.Add(w.r.c.CommitInterval).Sub(now))
+	}
+	for _, o := range w.order {
+		at, ok := o.task.Wake()
+		if ok {
+			most = min(most, time.UnixMilli(at).Sub(now))
+		}
+	}
+	return max(most, 0)
+}
+
+// away marks the worker as parked for good when its loop ends, for the watchdog.
+func (w *worker) away() func() { return func() { w.busy.Store(0) } }
+
+// post hands something to the worker's goroutine.
+func (w *worker) post(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.inbox = append(w.inbox, f)
+	w.wake()
+}
+
+func (w *worker) drainInbox() {
+	w.mu.Lock()
+	all := w.inbox
+	w.inbox = nil
+	w.mu.Unlock()
+	for _, f := range all {
+		f()
+	}
+	if len(all) > 0 && w.failed == nil {
+		w.settleStates()
+	}
+}
+
+// take gives what was polled to the tasks.
+func (w *worker) take(p *kafka.Polled) error {
+	if w.failed != nil {
+		return w.failed
+	}
+	for _, s := range p.Started {
+		o := w.parts[s.TP]
+		if o == nil {
+			continue
+		}
+		o.started[s.TP] = s
+		if err := w.maybeRun(o); err != nil {
+			return err
+		}
+	}
+	for i := range p.Fetched {
+		if err := w.push(&p.Fetched[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *worker) push(f *kafka.Fetched) error {
+	o := w.parts[f.TP]
+	if f.Err != nil {
+		return w.unread(f)
+	}
+	if o == nil || o.task == nil {
+		return nil
+	}
+	w.raws = w.raws[:0]
+	for _, rec := range f.Records {
+		w.raws = append(w.raws, flow.Raw{
+			Key: rec.Key, Value: rec.Value, Headers: headersIn(rec.Headers), Time: rec.Timestamp.UnixMilli(),
+			Offset: rec.Offset, LeaderEpoch: rec.LeaderEpoch, Control: rec.Attrs.IsControl(),
+		})
+	}
+	if len(f.Records) > 0 {
+		o.oldest[f.TP] = f.Records[0].Timestamp.UnixMilli()
+	}
+	tp := flow.TopicPartition(f.TP)
+	full, err := o.task.Push(tp, w.raws)
+	clear(w.raws)
+	if err != nil {
+		return err
+	}
+	o.task.SetEnd(tp, f.End)
+	if full {
+		w.group.Pause(f.TP)
+	}
+	return nil
+}
+
+// unread is a partition that cannot be read any more.
+func (w *worker) unread(f *kafka.Fetched) error {
+	if !f.OutOfRange() {
+		return fmt.Errorf("%s: %w", f.TP, f.Err)
+	}
+	w.log.Warn("the position is not in the log any more: reading goes on where the reset policy says", zap.Stringer("partition", f.TP), zap.Error(f.Err))
+	w.group.Rewind(f.TP)
+	return nil
+}
+
+// process gives every task its turns until all wait, or the worker has been away from its client for long enough.
+func (w *worker) process(ctx context.Context) error {
+	until := time.Now().Add(turn)
+	for {
+		now := time.Now()
+		ms := now.UnixMilli()
+		most := 0
+		for _, o := range w.order {
+			n, err := o.task.Step(ms, stepSize)
+			if err == nil {
+				err = o.task.Punctuate(ms)
+			}
+			w.r.stats.Records.Add(int64(n))
+			if err != nil {
+				return err
+			}
+			most = max(most, n)
+			w.resume(o)
+		}
+		if w.began.IsZero() && w.anyWork() {
+			w.began = now
+		}
+		if most < stepSize || now.After(until) || w.group.Wanted() || ctx.Err() != nil || w.commitDue(now) {
+			return nil
+		}
+	}
+}
+
+func (w *worker) resume(o *owned) {
+	for _, tp := range o.task.Resumable() {
+		w.group.Resume(kafka.TP(tp))
+	}
+}
+
+func (w *worker) anyWork() bool {
+	for _, o := range w.order {
+		if o.task.CommitNeeded() {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *worker) commitDue(now time.Time) bool {
+	if !w.began.IsZero() && now.Sub(w.committed) >= w.r.c.CommitInterval {
+		return true
+	}
+	for _, o := range w.order {
+		if o.task.CommitWanted() {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *worker) maybeCommit(ctx context.Context) error {
+	if !w.commitDue(time.Now()) {
+		return nil
+	}
+	return w.commit(ctx)
+}
+
+// commit makes the work of all tasks durable (I3).
+func (w *worker) commit(ctx context.Context) error {
+	w.committed, w.began = time.Now(), time.Time{}
+	var in kafka.CommitInput
+	var busy []*owned
+	for _, o := range w.order {
+		if !o.task.CommitNeeded() {
+			continue
+		}
+		offsets, err := o.task.PrepareCommit()
+		if err != nil {
+			return err
+		}
+		for tp, at := range offsets {
+			in.Offsets = append(in.Offsets, kafka.Offset{TP: kafka.TP(tp), Offset: at.Next, LeaderEpoch: at.Epoch, Metadata: at.Metadata})
+		}
+		busy = append(busy, o)
+	}
+	if len(busy) == 0 {
+		return nil
+	}
+	// A commit outlives the app's context: cancelling it means to finish what was begun.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.r.commitTimeout())
+	defer cancel()
+	if err := w.settle(ctx); err != nil {
+		return err
+	}
+	in.Apply = func() error { return w.apply(busy) }
+	if _, err := kafka.Commit(ctx, w.group, w.producer, in); err != nil {
+		return err
+	}
+	w.r.commits.Add(1)
+	w.r.consumed(in.Offsets)
+	return nil
+}
+
+// settle waits for what was sent and decides about what was refused, which may send again.
+func (w *worker) settle(ctx context.Context) error {
+	for {
+		if err := w.producer.Flush(ctx); err != nil {
+			return err
+		}
+		if !w.out.anyRefused() {
+			return nil
+		}
+		if err := w.out.settle(); err != nil {
+			return err
+		}
+	}
+}
+
+// apply puts what the tasks wrote into their engines, with the offsets of the acknowledged changelog records.
+func (w *worker) apply(busy []*owned) error {
+	for _, o := range busy {
+		if err := w.foreign(o); err != nil {
+			return err
+		}
+		if err := o.task.Committed(o.positions()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// positions are the changelogs' next offsets behind what was acknowledged, by store.
+func (o *owned) positions() map[string]int64 {
+	at := map[string]int64{}
+	for _, d := range o.task.Changelogs() {
+		dest, ok := d.Attached.(*kafka.Dest)
+		if !ok {
+			continue
+		}
+		if last, ok := dest.Last(o.id.Partition); ok {
+			at[d.Store] = last + 1
+		}
+	}
+	return at
+}
+
+// foreign reports that somebody else writes to a changelog of this task: without transactions a gap between our own records says so.
+func (w *worker) foreign(o *owned) error {
+	if w.r.settings.ExactlyOnce {
+		return nil
+	}
+	for _, d := range o.task.Changelogs() {
+		if dest, ok := d.Attached.(*kafka.Dest); ok && dest.Gap(o.id.Partition) {
+			return fmt.Errorf("%w: somebody else wrote to changelog %q, partition %d", kafka.ErrFenced, d.Topic, o.id.Partition)
+		}
+	}
+	return nil
+}
+
+// Assigned is kafka.Handler's: the worker is parked (I2).
+func (w *worker) Assigned(ctx context.Context, plan kafka.Plan, added []kafka.TP) {
+	w.assigned = true
+	if plan.Error != "" {
+		w.fail(errors.New(plan.Error))
+		return
+	}
+	grown := map[assign.TaskID]*owned{}
+	for _, tp := range added {
+		id, err := w.r.taskOf(tp)
+		if err != nil {
+			w.fail(err)
+			return
+		}
+		o := w.tasks[id]
+		if o == nil {
+			o = &owned{id: id, name: id.String(), started: map[kafka.TP]kafka.Started{}, oldest: map[kafka.TP]int64{}}
+			w.tasks[id] = o
+			grown[id] = o
+		} else if grown[id] == nil {
+			// A pattern's new topic: the task is made anew with it.
+			if err := w.reopen(ctx, o); err != nil {
+				w.fail(err)
+				return
+			}
+			grown[id] = o
+		}
+		o.inputs = append(o.inputs, tp)
+		w.parts[tp] = o
+	}
+	w.group.Pause(added...)
+	for _, o := range grown {
+		w.log.Info("task assigned", zap.String("task", o.name), zap.Int("partitions", len(o.inputs)))
+		w.restore(o, nil)
+	}
+	w.settleStates()
+}
+
+// reopen commits and takes a running task back to its beginning.
+func (w *worker) reopen(ctx context.Context, o *owned) error {
+	if o.task != nil {
+		if err := w.commit(ctx); err != nil {
+			return err
+		}
+	}
+	err := w.drop(o)
+	o.started = map[kafka.TP]kafka.Started{}
+	w.group.Rewind(o.inputs...)
+	w.group.Pause(o.inputs...)
+	return err
+}
+
+// Revoked is kafka.Handler's: the worker is parked (I2), and the member still owns what is going.
+func (w *worker) Revoked(ctx context.Context, gone []kafka.TP) {
+	err := w.commit(ctx)
+	if err != nil && !errors.Is(err, kafka.ErrFenced) {
+		w.log.Warn("the last commit before a hand-over failed: others do the work again", zap.Error(err))
+	}
+	if err != nil {
+		w.failIf(w.abandonAll(ctx, err))
+	}
+	w.failIf(w.dropParts(gone))
+	w.r.life.worker(w.id, Rebalancing)
+}
+
+// Lost is kafka.Handler's: others may own what is gone.
+func (w *worker) Lost(ctx context.Context, gone []kafka.TP) {
+	w.log.Warn("partitions were lost", zap.Int("partitions", len(gone)))
+	w.failIf(w.abandonAll(ctx, nil))
+	w.failIf(w.dropParts(gone))
+	w.assigned = false
+	w.r.life.worker(w.id, Rebalancing)
+}
+
+// dropParts closes the tasks that partitions belong to.
+func (w *worker) dropParts(gone []kafka.TP) (err error) {
+	for _, tp := range gone {
+		o := w.parts[tp]
+		if o == nil {
+			continue
+		}
+		err = errors.Join(err, w.drop(o))
+		delete(w.tasks, o.id)
+		for _, in := range o.inputs {
+			delete(w.parts, in)
+		}
+		w.log.Info("task closed", zap.String("task", o.name))
+	}
+	return err
+}
+
+func (w *worker) fail(err error) { w.failed = errors.Join(w.failed, err) }
+
+func (w *worker) failIf(err error) {
+	if err != nil {
+		w.fail(err)
+	}
+}

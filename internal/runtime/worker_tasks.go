@@ -1,0 +1,319 @@
+package runtime
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/weirstream/weir/internal/changelog"
+	"github.com/weirstream/weir/internal/flow"
+	"github.com/weirstream/weir/internal/kafka"
+	"github.com/weirstream/weir/internal/rows"
+	"github.com/weirstream/weir/internal/store"
+	"github.com/weirstream/weir/internal/store/mem"
+	"github.com/weirstream/weir/internal/task"
+	"github.com/weirstream/weir/state"
+)
+
+// restore hands a task's stores to the restorer: those that are open already, or nil to open them.
+func (w *worker) restore(o *owned, open *store.Set) {
+	sub := w.r.c.Graph.Subs()[o.id.Sub]
+	j := &changelog.Job{Task: o.name}
+	for _, s := range sub.Stores {
+		if topic, ok := s.Changelog(); ok {
+			j.Logs = append(j.Logs, changelog.Log{Store: s.Name, TP: kafka.TP{Topic: topic.In(w.r.c.App), Partition: o.id.Partition}})
+		}
+	}
+	j.Open = func(ctx context.Context) (*store.Set, error) {
+		if open != nil {
+			return open, nil
+		}
+		return w.r.openStores(ctx, o)
+	}
+	j.Done = func(stores *store.Set, ends map[string]int64, err error) {
+		w.post(func() { w.failIf(w.restored(o, stores, ends, err)) })
+	}
+	w.restorer.Add(context.Background(), j)
+}
+
+// openStores opens a task's stores; it waits until a former owner in this process has closed them. It runs on a goroutine of the restorer.
+func (r *Runtime) openStores(ctx context.Context, o *owned) (stores *store.Set, err error) {
+	sub := r.c.Graph.Subs()[o.id.Sub]
+	specs := make([]*rows.Spec, len(sub.Stores))
+	durable := false
+	for i, s := range sub.Stores {
+		specs[i] = s.Spec
+		durable = durable || !s.InMemory
+	}
+	var engine state.Engine
+	if durable {
+		dir, release, err := r.dir.claim(ctx, o.name)
+		if err != nil {
+			return nil, err
+		}
+		o.release = release
+		if engine, err = r.c.Provider.Open(dir, o.name); err != nil {
+			release()
+			return nil, fmt.Errorf("task %s: state in %s: %w", o.name, filepath.Base(dir), err)
+		}
+	}
+	stores, err = store.Open(engine, mem.New(), specs)
+	if err != nil && engine != nil {
+		err = errors.Join(err, engine.Close())
+		o.release()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("task %s: %w", o.name, err)
+	}
+	return stores, nil
+}
+
+// restored takes a task's stores back from the restorer.
+func (w *worker) restored(o *owned, stores *store.Set, ends map[string]int64, err error) error {
+	if w.tasks[o.id] != o { // gone meanwhile
+		if stores != nil {
+			err = errors.Join(err, stores.Close())
+		}
+		o.free()
+		if errors.Is(err, changelog.ErrRemoved) || errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
+	}
+	if err != nil {
+		o.free()
+		return err
+	}
+	o.stores, o.ends = stores, ends
+	return w.maybeRun(o)
+}
+
+// maybeRun makes the task when its stores are complete and all its positions known.
+func (w *worker) maybeRun(o *owned) error {
+	if o.task != nil || o.stores == nil || len(o.started) < len(o.inputs) {
+		return nil
+	}
+	inputs := make([]task.Input, len(o.inputs))
+	slices.SortFunc(o.inputs, kafka.TP.Compare)
+	for i, tp := range o.inputs {
+		s := o.started[tp]
+		inputs[i] = task.Input{TopicPartition: flow.TopicPartition(tp), Start: s.Offset, Metadata: s.Committed.Metadata}
+	}
+	c := &w.r.c
+	t, err := task.New(task.Config{
+		App: c.App, Name: o.name, Partition: o.id.Partition, Sub: c.Graph.Subs()[o.id.Sub], Inputs: inputs, Stores: o.stores, Out: w.out,
+		Stats: &w.r.stats, OnError: c.OnError, OnDropped: c.OnDropped, Pause: w.pause, MaxIdle: c.MaxIdle.Milliseconds(), CacheBytes: w.share(len(w.order) + 1),
+		QueueBytes: queueBytes, Now: time.Now().UnixMilli(), Recovers: c.Recovers,
+	})
+	if err != nil {
+		return err
+	}
+	for _, tp := range o.inputs {
+		t.SetEnd(flow.TopicPartition(tp), o.started[tp].End)
+	}
+	o.task, o.stores = t, nil
+	w.expect(o)
+	w.order = append(w.order, o)
+	slices.SortFunc(w.order, func(a, b *owned) int {
+		return cmp.Or(cmp.Compare(a.id.Sub, b.id.Sub), cmp.Compare(a.id.Partition, b.id.Partition))
+	})
+	for _, o := range w.order {
+		o.task.SetCacheBytes(w.share(len(w.order)))
+	}
+	w.r.views.Add(o.name, t.Stores())
+	w.group.Resume(o.inputs...)
+	w.log.Info("task running", zap.String("task", o.name))
+	w.settleStates()
+	return nil
+}
+
+// share is what each of n tasks may cache.
+func (w *worker) share(n int) int64 { return w.r.c.CacheBytes / int64(w.r.c.Workers) / int64(n) }
+
+// expect tells each changelog's destination what its next record should get, so that a foreign writer is noticed.
+func (w *worker) expect(o *owned) {
+	if w.r.settings.ExactlyOnce {
+		return
+	}
+	for _, d := range o.task.Changelogs() {
+		if end, ok := o.ends[d.Store]; ok {
+			w.out.attach(d)
+			d.Attached.(*kafka.Dest).Expect(o.id.Partition, end)
+		}
+	}
+}
+
+// drop closes a task and its stores; what was not committed is forgotten.
+func (w *worker) drop(o *owned) (err error) {
+	w.order = slices.DeleteFunc(w.order, func(x *owned) bool { return x == o })
+	switch {
+	case o.task != nil:
+		w.r.views.Remove(o.name)
+		err = o.task.Close()
+	case o.stores != nil:
+		err = o.stores.Close()
+	default:
+		w.restorer.Remove(o.name) // restored frees it
+		return nil
+	}
+	o.task, o.stores = nil, nil
+	o.free()
+	return err
+}
+
+// free gives the directory back.
+func (o *owned) free() {
+	if o.release != nil {
+		o.release()
+		o.release = nil
+	}
+}
+
+// abandon drops the worker's uncommitted work (I4): the tasks go on from what is committed.
+func (w *worker) abandon(ctx context.Context) error {
+	if err := w.abandonAll(ctx, kafka.ErrProducerDead); err != nil {
+		return err
+	}
+	return w.failed
+}
+
+// abandonAll takes all running tasks back to the restorer, and ends the transaction. With a cause that the producer does not survive it is replaced.
+func (w *worker) abandonAll(ctx context.Context, cause error) error {
+	w.r.aborts.Add(1)
+	w.out.take()
+	w.began = time.Time{}
+	running := w.order
+	w.order = nil
+	var errs []error
+	for _, o := range running {
+		w.r.views.Remove(o.name)
+		stores := o.task.Stores()
+		if err := o.task.Abandon(); err != nil {
+			errs = append(errs, err)
+		}
+		o.task = nil
+		o.started = map[kafka.TP]kafka.Started{}
+		w.group.Rewind(o.inputs...)
+		w.group.Pause(o.inputs...)
+		w.restore(o, stores)
+	}
+	errs = append(errs, w.freshProducer(ctx, cause))
+	w.settleStates()
+	return errors.Join(errs...)
+}
+
+func (w *worker) freshProducer(ctx context.Context, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.r.commitTimeout())
+	defer cancel()
+	if cause == nil {
+		if err := w.producer.Abort(ctx); err == nil {
+			return nil
+		}
+	}
+	return w.producer.Replace(ctx)
+}
+
+// loseAll drops every task: the member that was given them is gone.
+func (w *worker) loseAll() {
+	w.failIf(w.abandonAll(context.Background(), kafka.ErrFenced))
+	for _, o := range w.tasks {
+		w.failIf(w.drop(o))
+	}
+	clear(w.tasks)
+	clear(w.parts)
+	w.assigned = false
+	w.r.life.worker(w.id, Rebalancing)
+}
+
+// pause waits for a retry. It gives up when the wait would hold up a rebalance or the end, or outlive the transaction.
+func (w *worker) pause(d time.Duration) error {
+	deadline := time.Now().Add(d)
+	limit := w.began
+	if limit.IsZero() {
+		limit = time.Now()
+	}
+	limit = limit.Add(w.r.retryLimit())
+	for {
+		now := time.Now()
+		switch {
+		case w.r.ctx.Err() != nil:
+			return w.r.ctx.Err()
+		case w.group.Wanted():
+			return errors.New("a rebalance waits")
+		case w.r.settings.ExactlyOnce && now.After(limit):
+			return errors.New("the transaction would time out")
+		case !now.Before(deadline):
+			return nil
+		}
+		timer := time.NewTimer(min(50*time.Millisecond, deadline.Sub(now)))
+		select {
+		case <-timer.C:
+		case <-w.r.ctx.Done():
+			timer.Stop()
+		}
+	}
+}
+
+// leave commits, closes and leaves the group at once, so that others need not wait for the session to time out.
+func (w *worker) leave(clean bool) error {
+	ctx, cancel := context.WithTimeout(context.Background(), w.r.commitTimeout())
+	defer cancel()
+	var errs []error
+	if clean {
+		if err := w.commit(ctx); err != nil {
+			errs = append(errs, w.lateFailure(err))
+		}
+	}
+	w.closing = true
+	for _, o := range slices.Clone(w.order) {
+		errs = append(errs, w.drop(o))
+		delete(w.tasks, o.id)
+	}
+	if err := w.producer.Abort(ctx); err != nil {
+		w.log.Warn("the transaction could not be ended; it times out", zap.Error(err))
+	}
+	if err := w.group.Leave(ctx); err != nil {
+		w.log.Warn("the group could not be left; the session times out", zap.Error(err))
+	}
+	return errors.Join(errs...)
+}
+
+// lateFailure is the failure of the last commit: nothing is lost by one whose work is done again.
+func (w *worker) lateFailure(err error) error {
+	if errors.Is(err, kafka.ErrFenced) || errors.Is(err, kafka.ErrProducerDead) || errors.Is(err, kafka.ErrUnknownOutcome) || errors.Is(err, flow.ErrInterrupted) {
+		w.log.Warn("the last commit failed: its work is done again", zap.Error(err))
+		return nil
+	}
+	return err
+}
+
+// settleStates tells the app where the worker is.
+func (w *worker) settleStates() {
+	switch {
+	case !w.assigned:
+		w.r.life.worker(w.id, Rebalancing)
+	case len(w.order) < len(w.tasks):
+		w.r.life.worker(w.id, Restoring)
+	default:
+		w.r.life.worker(w.id, Running)
+	}
+}
+
+// publish makes the lags of this moment readable.
+func (w *worker) publish() {
+	lags := map[kafka.TP]inlag{}
+	for _, o := range w.order {
+		for _, in := range o.task.Status().Inputs {
+			if in.End >= 0 && in.Position >= 0 {
+				lags[kafka.TP(in.TopicPartition)] = inlag{records: max(in.End-in.Position, 0), oldest: o.oldest[kafka.TP(in.TopicPartition)]}
+			}
+		}
+	}
+	w.lags.Store(&lags)
+}

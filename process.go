@@ -1,0 +1,106 @@
+package weir
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/weirstream/weir/internal/flow"
+	"github.com/weirstream/weir/internal/seal"
+	"github.com/weirstream/weir/processor"
+	"github.com/weirstream/weir/state"
+	"github.com/weirstream/weir/topology"
+)
+
+// Process runs a processor of the user's own, one per task; it sees nulls. The input is not repartitioned; a stateful operator below is.
+func Process[K, V, KO, VO any, P processor.Processor[K, V, KO, VO]](s Stream[K, V], new func() P, opts ...OpOption) Stream[KO, VO] {
+	b := s.b
+	o := b.newOp("Process", opts, serdeOptions, []string{"Stores"})
+	stores, fault := ownStores(new)
+	if fault != nil {
+		b.faultf(o, "%w", fault)
+	}
+	n := &topology.Node{
+		Name: b.nodeName(o), Op: o.kind, Kind: topology.Processor, Parents: s.parents(), Stores: b.connect(o, stores),
+		In:   reflect.TypeFor[flow.Receiver[K, V]](),
+		Outs: map[string]reflect.Type{"": reflect.TypeFor[flow.Receiver[KO, VO]]()},
+	}
+	n.Make = func(env *flow.Env, links []flow.Link) (any, error) {
+		next, err := flow.Children[KO, VO](links)
+		if err != nil {
+			return nil, err
+		}
+		node := flow.NewNode(env, n.Name, o.onError, o.onDropped)
+		p, err := flow.Make(new)
+		if err != nil {
+			return nil, err
+		}
+		ctx := flow.NewContext(node, n.Stores, bindOutputs(node, n, links))
+		out := flow.Forwarding(node, next)
+		if err := flow.InitNode(ctx, p, func() error { return p.Init(ctx, out) }); err != nil {
+			return nil, err
+		}
+		return flow.Process(node, p), nil
+	}
+	b.graph.Add(n)
+	return changed[KO, VO](b, o, n)
+}
+
+// ownStores are the stores that a processor declares itself (processor.StoreUser); one instance is made to ask it.
+func ownStores[P any](new func() P) (stores []state.Descriptor, err error) {
+	p, err := flow.Make(new)
+	if err != nil {
+		return nil, err
+	}
+	if u, ok := any(p).(processor.StoreUser); ok {
+		defer flow.Catch(&err)
+		stores = u.Stores()
+	}
+	return stores, nil
+}
+
+// outputMaker binds one named output of a node for a task; OutputOf knows its types.
+type outputMaker func(n *flow.Node, links []flow.Link) any
+
+// bindOutputs finds the Forward of a named output.
+func bindOutputs(n *flow.Node, node *topology.Node, links []flow.Link) func(name string) any {
+	return func(name string) any {
+		if bind, ok := node.Outputs[name].(outputMaker); ok {
+			return bind(n, links)
+		}
+		return nil
+	}
+}
+
+// OutputOf is the stream of a further output of a Process; s is the stream that Process returned.
+func OutputOf[K, V, K2, V2 any](s Stream[K, V], o processor.Output[K2, V2]) Stream[K2, V2] {
+	key, value := o.Serdes(seal.Token{})
+	out := Stream[K2, V2]{b: s.b, n: s.n, out: o.Name(), rekeyed: true}
+	if key != nil {
+		out.key = known(key)
+	}
+	if value != nil {
+		out.value = known(value)
+	}
+	in := reflect.TypeFor[flow.Receiver[K2, V2]]()
+	if had, ok := s.n.Outs[o.Name()]; ok && had != in {
+		s.b.faultf(&op{kind: "OutputOf", name: o.Name()}, "the output was taken before as %s", had)
+		return out
+	}
+	if s.n.Op != "Process" {
+		s.b.faultf(&op{kind: "OutputOf", name: o.Name()}, "%s %q has no outputs: take it from the stream that Process returned", s.n.Op, s.n.Name)
+		return out
+	}
+	s.n.Outs[o.Name()] = in
+	if s.n.Outputs == nil {
+		s.n.Outputs = map[string]any{}
+	}
+	s.n.Outputs[o.Name()] = outputMaker(func(n *flow.Node, links []flow.Link) any {
+		links = slices.DeleteFunc(slices.Clone(links), func(l flow.Link) bool { return l.Output != o.Name() })
+		next, err := flow.Output[K2, V2](links, o.Name())
+		if err != nil {
+			return nil // Build has checked the types of edges
+		}
+		return flow.Forwarding(n, next)
+	})
+	return out
+}
