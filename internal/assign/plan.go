@@ -74,6 +74,7 @@ func (p *planner) groupMembers() {
 		}
 		p.procs[at].join(i, m)
 	}
+	// By name, since member ids are new after every restart.
 	slices.SortFunc(p.procs, func(a, b process) int { return cmp.Compare(a.name, b.name) })
 }
 

@@ -105,6 +105,17 @@ func (g *group) moved(before map[TaskID]string, plan map[string]Assignment) (n i
 	return n
 }
 
+// shuffled counts the tasks that another member of the same process runs, though theirs is still there.
+func (g *group) shuffled(before, after map[string]Assignment) (n int) {
+	now := where(after)
+	for id, was := range where(before) {
+		if _, live := after[was]; live && now[id] != was && g.process(now[id]) == g.process(was) {
+			n++
+		}
+	}
+	return n
+}
+
 func (g *group) processes(plan map[string]Assignment) map[TaskID]string {
 	at := where(plan)
 	for id, m := range at {
@@ -121,6 +132,7 @@ func TestNewcomerTakesItsShareAndNoMore(t *testing.T) {
 		g.adopt(plan)
 		process := rapid.SampledFrom(append(g.procs(), "new")).Draw(t, "process")
 		g.addMember(process, "zz")
+		old := plan
 		plan = g.plan()
 		if err := g.checkBalance(plan); err != nil {
 			t.Fatal(err)
@@ -128,6 +140,9 @@ func TestNewcomerTakesItsShareAndNoMore(t *testing.T) {
 		share := len(g.tasks)/len(g.members) + 1
 		if n := g.moved(before, plan); n > share+maxSubs {
 			t.Fatalf("%d of %d tasks moved for a newcomer whose share is %d", n, len(g.tasks), share)
+		}
+		if n := g.shuffled(old, plan); n > share+maxSubs {
+			t.Fatalf("%d of %d tasks changed hands inside processes for a newcomer whose share is %d", n, len(g.tasks), share)
 		}
 	})
 }
@@ -144,12 +159,16 @@ func TestLeaverMovesLittleButItsOwn(t *testing.T) {
 		leaver := rapid.SampledFrom(g.members).Draw(t, "leaver")
 		g.remove(leaver.ID)
 		own := len(plan[leaver.ID].Active)
+		old := plan
 		plan = g.plan()
 		if err := g.checkBalance(plan); err != nil {
 			t.Fatal(err)
 		}
 		if n := g.moved(before, plan); n > own+maxSubs {
 			t.Fatalf("%d of %d tasks moved when a member with %d left", n, len(g.tasks), own)
+		}
+		if n := g.shuffled(old, plan); n > own+maxSubs {
+			t.Fatalf("%d of %d tasks changed hands inside processes when a member with %d left", n, len(g.tasks), own)
 		}
 	})
 }
@@ -181,6 +200,40 @@ func TestStandbysTakeOver(t *testing.T) {
 	}
 	if cold > 0 {
 		t.Fatalf("%d tasks restore from nothing; before %v, after %v", cold, plan, after)
+	}
+}
+
+// A fifth process takes its share of copies from the fullest; no other copy is made where there was no state.
+func TestNewcomerTakesCopies(t *testing.T) {
+	g := &group{opts: Options{Standbys: 1}}
+	for p := range int32(60) {
+		g.tasks = append(g.tasks, Task{ID: TaskID{0, p}, Sources: []TopicPartition{{"in", p}}, Stateful: true, LogEnd: 1000})
+	}
+	for p := range 4 {
+		g.addMember(fmt.Sprintf("p%d", p), "m")
+	}
+	copies := func(plan map[string]Assignment) map[TaskID]string {
+		at := map[TaskID]string{}
+		for m, a := range plan {
+			for _, id := range a.Standby {
+				at[id] = m
+			}
+		}
+		return at
+	}
+	plan := g.plan()
+	was, had := where(plan), copies(plan)
+	g.adopt(plan)
+	g.addMember("p4", "m")
+	plan = g.plan()
+	cold := 0
+	for id, m := range copies(plan) {
+		if m != was[id] && m != had[id] {
+			cold++
+		}
+	}
+	if cold > 60/5 {
+		t.Fatalf("%d copies are made anew, the newcomer's share is %d", cold, 60/5)
 	}
 }
 

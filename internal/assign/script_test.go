@@ -10,7 +10,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// The scripts in testdata play scenes of a group's life:
+// The scripts in testdata/scripts play scenes of a group's life:
 //
 //	members                      add, change or (with "gone") remove members, one a line:
 //	  a process=p1 rack=r1 topics=(in,side) owned=(in-0) generation=3 lags=(0_1:20)
@@ -21,7 +21,7 @@ import (
 //	adopt                        hand out and join again until nothing is withheld, printing rounds; states are then restored
 //	read 50                      every warm-up and standby comes nearer by so many records
 func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
 		s := &scene{group: &group{}}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string { return s.run(t, d) })
 	})
