@@ -79,7 +79,6 @@ type queue[K, V any] struct {
 	ready bool // head and at are the ring's first
 }
 
-// Head leaves the head in Env.Origin, as Run does.
 func (q *queue[K, V]) Head() (at int64, ok bool, err error) {
 	for !q.ready {
 		if q.n == 0 {
@@ -89,20 +88,26 @@ func (q *queue[K, V]) Head() (at int64, ok bool, err error) {
 			return 0, false, err
 		}
 	}
-	q.setOrigin(q.first(), q.at)
 	return q.at, true, nil
 }
+
+// Begin makes the head, which Head has decoded, the record in process: Env.Origin. Run does it too; a task that has more to set calls Begin
+// before.
+func (q *queue[K, V]) Begin() { q.setOrigin(q.first(), q.at) }
+
+// Beginner is what every queue of NewSource is, beyond a Queue.
+type Beginner interface{ Begin() }
 
 // open decodes the head, or passes it by where that was decided.
 func (q *queue[K, V]) open() error {
 	raw := q.first()
-	q.setOrigin(raw, raw.Time)
 	for {
 		err := q.decode(raw)
 		if err == nil {
 			q.ready = true
 			return nil
 		}
+		q.setOrigin(raw, raw.Time)
 		if err == errSkipTime {
 			q.node.Drop(InvalidTime)
 			q.pop()
@@ -184,7 +189,7 @@ func (q *queue[K, V]) Run() error {
 	if !q.ready {
 		panic("flow: Queue.Run without a head")
 	}
-	q.setOrigin(q.first(), q.at)
+	q.Begin()
 	q.time = max(q.time, q.at)
 	if err := q.to(q.head); err != nil {
 		return err

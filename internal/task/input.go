@@ -17,12 +17,13 @@ type input struct {
 	node   string // the source's
 	rank   rank
 	queue  flow.Queue
-	time   int64 // the partition's, as committed
-	at     int64 // event time of the head
-	next   int64 // nothing before it will be pushed any more
-	end    int64 // −1 unknown
-	until  int64 // when an empty queue of zero lag ceases to hold the others back; −1 while that is not counted
-	mark   int64 // the position that need not be committed; −1 before anything was pushed
+	begin  flow.Beginner // the queue
+	time   int64         // the partition's, as committed
+	at     int64         // event time of the head
+	next   int64         // nothing before it will be pushed any more
+	end    int64         // −1 unknown
+	until  int64         // when an empty queue of zero lag ceases to hold the others back; −1 while that is not counted
+	mark   int64         // the position that need not be committed; −1 before anything was pushed
 	paused bool
 }
 
@@ -61,6 +62,9 @@ func (t *Task) join(sources []topology.InstanceSource) error {
 		}
 		in.node = s.Node.Name
 		in.queue = s.Source.Queue(in.Topic, in.Partition)
+		if in.begin, ok = in.queue.(flow.Beginner); !ok {
+			return fmt.Errorf("source %q: its queue, %T, cannot say what is in process", in.node, in.queue)
+		}
 		in.queue.SetPartitionTime(in.time)
 	}
 	slices.SortFunc(t.inputs, func(a, b *input) int {

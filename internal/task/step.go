@@ -46,9 +46,7 @@ func (t *Task) begin(now int64) error {
 func (t *Task) take(in *input) error {
 	t.worked, t.node = true, in.node
 	t.env.StreamTime = max(t.env.StreamTime, in.at)
-	if _, _, err := in.queue.Head(); err != nil { // again, for Env.Origin: other heads have been looked at since
-		return err
-	}
+	in.begin.Begin()
 	t.during(&t.env.Origin)
 	if err := t.settled(in.queue.Run()); err != nil {
 		return err
