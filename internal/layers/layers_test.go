@@ -50,6 +50,7 @@ func TestEachRuleComplains(t *testing.T) {
 		"machine to DSL":      {Package{Path: "internal/runtime", Imports: imports(ours("."))}, "never see the DSL"},
 		"root to roof":        {Package{Path: ".", Imports: imports(ours("weirtest"))}, "are the roof"},
 		"same floor":          {Package{Path: "internal/task", Imports: imports(ours("internal/assign"))}, "from floor 7 to 7"},
+		"beside, turned":      {Package{Path: "window", Imports: imports(ours("internal/rows"))}, "from floor 1 to 1"},
 		"same folder's name":  {Package{Path: "internal/task", Imports: imports(ours("internal/taskx"))}, "not in the table"},
 		"into state's folder": {Package{Path: "state", Imports: imports(ours("state/pebble"))}, "imports only go down"},
 		"test code":           {Package{Path: "cmd/weir", Imports: imports(ours("internal/kafkatest"))}, "is for tests"},
@@ -76,6 +77,7 @@ func TestEachRuleComplains(t *testing.T) {
 func TestWhatIsAllowed(t *testing.T) {
 	for name, pkg := range map[string]Package{
 		"down":                  {Path: "internal/task", Imports: imports(ours("topology"), ours("internal/flow"), ours("serde"))},
+		"beside":                {Path: "internal/rows", Imports: imports(ours("window"))},
 		"parts of a room":       {Path: "internal/store", Imports: imports(ours("internal/store/mem"))},
 		"an example's parts":    {Path: "examples/orders", Imports: imports(ours("examples/orders/model"), ours("."))},
 		"the room for Kafka":    {Path: "internal/kafka", Imports: imports(foreignTo("github.com/twmb/franz-go/pkg/kgo")), Acts: act("time.Now")},

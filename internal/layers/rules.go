@@ -70,7 +70,7 @@ func checkOurs(p Package, r room, path string) string {
 		return path + " is for tests: a program that needs it would carry test code"
 	case r.is(leaf):
 		return "a leaf imports nothing of ours, so that any room can import it"
-	case to.floor > r.floor, to.floor == r.floor && !sameRoom(p.Path, path):
+	case to.floor > r.floor, to.floor == r.floor && !sameRoom(p.Path, path) && beside[p.Path] != path:
 		return fmt.Sprintf("imports only go down, and this goes from floor %d to %d; %s", r.floor, to.floor, whyFloor(r.floor))
 	}
 	return ""

@@ -63,6 +63,11 @@ var table = []room{
 	{13, "internal/layers", testOnly},
 }
 
+// beside lists which package of its own floor a package may stand upon.
+var beside = map[string]string{
+	"internal/rows": "window", // rows are keyed by windows; state above needs both
+}
+
 // storeys are what floors have in common: the reason why one must not know the next.
 var storeys = []struct {
 	upTo int
