@@ -257,8 +257,9 @@ func drawGroup(t *rapid.T) *group {
 
 // grow adds a process with some members.
 func (g *group) grow(t *rapid.T) {
+	process := fmt.Sprintf("p%d", len(g.members))
 	for range rapid.IntRange(1, 3).Draw(t, "members") {
-		g.addMember(fmt.Sprintf("p%d", len(g.members)), rapid.StringMatching("[a-z]{3}").Draw(t, "prefix"))
+		g.addMember(process, rapid.StringMatching("[a-z]{3}").Draw(t, "prefix"))
 	}
 }
 

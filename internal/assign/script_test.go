@@ -76,6 +76,7 @@ func (s *scene) member(t *testing.T, d *datadriven.TestData, line string) {
 	}
 	m := &s.members[at]
 	for _, a := range args[1:] {
+		a.Vals = slices.DeleteFunc(a.Vals, func(v string) bool { return v == "" }) // owned=()
 		switch a.Key {
 		case "gone":
 			s.remove(id)
