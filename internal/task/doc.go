@@ -2,8 +2,8 @@
 // two halves. It computes: no goroutine, no clock, no network. Time is an argument, records are pushed in, and what leaves goes through
 // flow.Collector and store.Set. So an app's worker, the test driver and scenario scripts run the same code.
 //
-// What you get. Step takes records in the order of §6.3 of the architecture: the smallest event time among the heads, ties to the earlier
-// source; the same pushes at the same times give the same run. For each record, stream time is raised, the record goes through the whole
+// What you get. Step takes the record of the smallest event time among the heads of the queues; ties go to the earlier source, so the same
+// pushes at the same times give the same run. For each record, stream time is raised, the record goes through the whole
 // graph, what is due on stream time is called, and the caches are brought back to their budget: Kafka's StreamTask.process and
 // maybePunctuateStreamTime, with batches of one. After a restart stream time goes on from what the committed offsets' metadata say;
 // a stream-time punctuation waits for the first record all the same.

@@ -171,3 +171,17 @@ func TestSwallowedChangelogError(t *testing.T) {
 		t.Errorf("step: %v\nwant %s", err, want)
 	}
 }
+
+func TestChangelogsOfATask(t *testing.T) {
+	c := bare(t, func(*flow.Env) flow.Receiver[[]byte, []byte] {
+		return func(processor.Record[[]byte, []byte]) error { return nil }
+	})
+	made := started(t, c)
+	all := made.Changelogs()
+	if len(all) != 1 || all[0].Topic != "app-counts-changelog" || all[0].Store != "counts" || !all[0].Changelog || made.Stores() != c.Stores {
+		t.Fatalf("changelogs %+v", all)
+	}
+	if err := all[0].Node.Refused(all[0].Topic, nil, nil, 0, errors.New("too large")); err == nil {
+		t.Error("what a changelog refuses is not fatal")
+	}
+}
