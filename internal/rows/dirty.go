@@ -1,9 +1,16 @@
 package rows
 
+import (
+	"sync"
+	"unsafe"
+)
+
 // dirtyList is the changed rows of a cache in the order of their first change, each with the context of its last one. Contexts are kept in
-// parts, because a task reads few partitions and few records have headers: 32 bytes a row, without pointers.
+// parts, because a task reads few partitions and few records have headers: 32 bytes a row, without pointers, in chunks that all tables of the
+// process share by a pool.
 type dirtyList struct {
-	entries []dirtyEntry
+	chunks  []*dirtyChunk
+	n       int // entries, those given up included
 	live    int
 	sources []origin
 	headers []any
@@ -16,19 +23,38 @@ type dirtyEntry struct {
 	headers      uint32 // in dirtyList.headers, from 1; 0: none
 }
 
+const (
+	dirtyBits = 8
+	dirtyRows = 1 << dirtyBits
+)
+
+type dirtyChunk [dirtyRows]dirtyEntry
+
+var dirtyPool = sync.Pool{New: func() any { return new(dirtyChunk) }}
+
 type origin struct {
 	topic     string
 	partition int32
 }
 
+func (d *dirtyList) at(i int) *dirtyEntry { return &d.chunks[i>>dirtyBits][i&(dirtyRows-1)] }
+
+func (d *dirtyList) push(row uint32) {
+	if d.n>>dirtyBits == len(d.chunks) {
+		d.chunks = append(d.chunks, dirtyPool.Get().(*dirtyChunk))
+	}
+	d.n++
+	d.live++
+	*d.at(d.n - 1) = dirtyEntry{row: row}
+}
+
 // note adds a row, or renews the context of the one that has a mark, and returns its mark.
 func (d *dirtyList) note(row, mark uint32, c *Context) uint32 {
 	if mark == 0 {
-		d.entries = append(d.entries, dirtyEntry{row: row})
-		d.live++
-		mark = uint32(len(d.entries))
+		d.push(row)
+		mark = uint32(d.n)
 	}
-	e := &d.entries[mark-1]
+	e := d.at(int(mark) - 1)
 	e.offset, e.time, e.source = c.Offset, c.Time, d.source(c)
 	d.noteHeaders(e, c.Headers)
 	return mark
@@ -65,15 +91,24 @@ func (d *dirtyList) context(e *dirtyEntry) Context {
 	return c
 }
 
-// reset empties the list; the memory of a long one is given back.
+// reset empties the list and gives its memory back, but for one chunk.
 func (d *dirtyList) reset() {
 	const keep = 1 << 12
-	clear(d.headers)
-	d.entries, d.headers, d.live = d.entries[:0], d.headers[:0], 0
-	if cap(d.entries) > keep {
-		d.entries = nil
+	for i, c := range d.chunks {
+		if i > 0 {
+			dirtyPool.Put(c)
+		}
 	}
-	if cap(d.headers) > keep {
+	if len(d.chunks) > 1 {
+		clear(d.chunks[1:])
+		d.chunks = d.chunks[:1]
+	}
+	clear(d.headers)
+	if d.headers = d.headers[:0]; cap(d.headers) > keep {
 		d.headers = nil
 	}
+	d.n, d.live = 0, 0
 }
+
+// bytes is what the list holds.
+func (d *dirtyList) bytes() int64 { return int64(len(d.chunks)) * int64(unsafe.Sizeof(dirtyChunk{})) }

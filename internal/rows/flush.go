@@ -3,7 +3,6 @@ package rows
 import (
 	"math"
 	"reflect"
-	"unsafe"
 )
 
 // Dirty is the number of rows that wait for a flush.
@@ -17,8 +16,8 @@ func (t *Table[KK, V]) Flush() error {
 	ctx := t.host.Context()
 	saved := *ctx
 	defer func() { *ctx = saved }()
-	for i := 0; i < len(t.dirty.entries); i++ { // forwarding may add more
-		e := t.dirty.entries[i]
+	for i := 0; i < t.dirty.n; i++ { // forwarding may add more
+		e := *t.dirty.at(i)
 		if e.row == 0 {
 			continue
 		}
@@ -67,7 +66,7 @@ func (t *Table[KK, V]) flush(r *Row[V]) error {
 
 // clean ends a row's entry in the dirty list.
 func (t *Table[KK, V]) clean(r *Row[V]) {
-	t.dirty.entries[r.mark-1].row = 0
+	t.dirty.at(int(r.mark) - 1).row = 0
 	t.dirty.live--
 	r.mark = 0
 	r.flags &^= spilled | hasOld | absent
@@ -158,7 +157,8 @@ func (t *Table[KK, V]) spillRange(lo, hi []byte) (err error) {
 
 // spillAll is spillRange without an order to go by.
 func (t *Table[KK, V]) spillAll(lo, hi []byte) error {
-	for _, e := range t.dirty.entries {
+	for i := range t.dirty.n {
+		e := t.dirty.at(i)
 		if e.row == 0 {
 			continue
 		}
@@ -185,7 +185,7 @@ func (t *Table[KK, V]) orderKey(idx uint32) []byte {
 
 // Bytes estimates what the cache holds. The size of what values point to is taken to be twice that of their encodings.
 func (t *Table[KK, V]) Bytes() int64 {
-	return t.rows.bytes() + int64(cap(t.dirty.entries))*int64(unsafe.Sizeof(dirtyEntry{})) + int64(float64(t.rows.n)*2*t.mean)
+	return t.rows.bytes() + t.dirty.bytes() + int64(float64(t.rows.n)*2*t.mean)
 }
 
 // Shrink drops clean rows until the cache holds at most max bytes: first those that were not used again since they came or since the last
@@ -222,7 +222,7 @@ func (t *Table[KK, V]) count(flag uint8) (n int) {
 // Clear forgets everything, dirty rows too.
 func (t *Table[KK, V]) Clear() {
 	t.rows.clear()
-	t.dirty = dirtyList{}
+	t.dirty.reset()
 	t.olds = nil
 	if t.order != nil {
 		t.order.Clear()

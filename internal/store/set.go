@@ -18,7 +18,6 @@ type Set struct {
 	caches       []rows.Cache
 	marks        map[string]int64
 	moved        map[string]int64 // marks that were set since the last commit
-	batch        state.Batch
 
 	log     Logger
 	ctx     *rows.Context
@@ -164,8 +163,8 @@ func (s *Set) Replay(store string, recs []LogRecord, next int64) error {
 	if err != nil {
 		return err
 	}
-	b := &s.batch
-	b.Reset()
+	b := getBatch()
+	defer putBatch(b)
 	for _, r := range recs {
 		if r.Key == nil {
 			continue
@@ -187,7 +186,6 @@ func (s *Set) Replay(store string, recs []LogRecord, next int64) error {
 		return h.wrap("restore", err)
 	}
 	h.position, h.kept = next, h.observed
-	s.trimBatch()
 	return nil
 }
 
@@ -198,13 +196,14 @@ func (h *host) observe(b *state.Batch) {
 	}
 }
 
-// trimBatch gives the memory of a large batch back.
-func (s *Set) trimBatch() {
-	if s.batch.Bytes() > 1<<18 {
-		s.batch = state.Batch{}
-		return
-	}
-	s.batch.Reset()
+// batchPool shares the memory of batches between tasks, which need it only while they commit or restore.
+var batchPool = sync.Pool{New: func() any { return new(state.Batch) }}
+
+func getBatch() *state.Batch { return batchPool.Get().(*state.Batch) }
+
+func putBatch(b *state.Batch) {
+	b.Reset()
+	batchPool.Put(b)
 }
 
 // Forget drops all rows and the position of a store, as when its changelog no longer holds what it builds on.
@@ -284,24 +283,29 @@ func (s *Set) Commit(positions map[string]int64) error {
 		}
 	}
 	for i, e := range s.engines() {
-		s.batch.Reset()
-		if i == 0 {
-			for name, at := range s.moved {
-				s.batch.Set(metaKey(tagMark, name), be(at))
-			}
-		}
-		for _, h := range s.stores {
-			if h.engine == e {
-				h.drain(&s.batch, positions)
-			}
-		}
-		if err := apply(e, &s.batch); err != nil {
+		if err := s.commitTo(e, i == 0, positions); err != nil {
 			return err
 		}
 	}
-	s.trimBatch()
 	s.committed(positions)
 	return nil
+}
+
+// commitTo commits what belongs into one engine.
+func (s *Set) commitTo(e state.Engine, marks bool, positions map[string]int64) error {
+	b := getBatch()
+	defer putBatch(b)
+	if marks {
+		for name, at := range s.moved {
+			b.Set(metaKey(tagMark, name), be(at))
+		}
+	}
+	for _, h := range s.stores {
+		if h.engine == e {
+			h.drain(b, positions)
+		}
+	}
+	return apply(e, b)
 }
 
 // drain adds all that a store has to commit to a batch.
