@@ -25,7 +25,7 @@ func (t *Timers) Schedule(n *Node, every, start int64, wall bool, now int64, f f
 	case start >= 0:
 		p.next = start
 		if now > start {
-			p.next = start + (now-start+every-1)/every*every
+			p.next = start + ((now-start)/every+1)*every
 		}
 	case wall:
 		p.next = now + every

@@ -78,7 +78,12 @@ func (c *collector) Send(d *flow.Dest, partition int32, key, value []byte, h pro
 	if !ok {
 		dest = c.attach(d)
 	}
-	return c.producer.Send(dest, kafka.Out{Topic: d.Topic, Partition: partition, Key: key, Value: value, Headers: headersOut(h), Timestamp: at})
+	err := c.producer.Send(dest, kafka.Out{Topic: d.Topic, Partition: partition, Key: key, Value: value, Headers: headersOut(h), Timestamp: at})
+	if err != nil {
+		// The way out is broken, or an earlier record failed: nobody is asked about this one.
+		return &flow.Fatal{RecordError: &processor.RecordError{Phase: processor.Producing, Node: d.Node.Name, Err: err}}
+	}
+	return nil
 }
 
 func (c *collector) attach(d *flow.Dest) *kafka.Dest {

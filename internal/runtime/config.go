@@ -39,6 +39,7 @@ type Config struct {
 
 const (
 	turn       = 20 * time.Millisecond // how long a worker processes before it looks at its client again
+	starting   = 10 * time.Millisecond // how often a worker looks whether the positions of a new task have come
 	stepSize   = 512                   // records of one task before the next has its turn
 	queueBytes = 4 << 20               // of one partition, before it is paused: four fetches
 	purgeEvery = 30 * time.Second      // consumed records of repartition topics (Kafka's repartition.purge.interval.ms)

@@ -192,6 +192,9 @@ func (w *worker) park(ctx context.Context) (*kafka.Polled, error) {
 func (w *worker) patience() time.Duration {
 	now := time.Now()
 	most := time.Second
+	if len(w.order) < len(w.tasks) {
+		most = starting // positions come without records, and do not end a poll
+	}
 	if !w.began.IsZero() {
 		most = min(most, w.committed.Add(w.r.c.CommitInterval).Sub(now))
 	}
@@ -304,7 +307,6 @@ func (w *worker) process(ctx context.Context) error {
 			if err == nil {
 				err = o.task.Punctuate(ms)
 			}
-			w.r.stats.Records.Add(int64(n))
 			if err != nil {
 				return err
 			}
