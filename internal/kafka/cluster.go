@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -163,16 +164,21 @@ func retry(ctx context.Context, do func(context.Context) error) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return errors.Join(ctx.Err(), last)
+			return timeUp(ctx, cmp.Or(last, err))
 		}
 		if !passes(err) {
 			return err
 		}
 		last = err
 		if !pause(ctx, wait) {
-			return errors.Join(ctx.Err(), last)
+			return timeUp(ctx, last)
 		}
 	}
+}
+
+// timeUp says what was answered last before a context ended.
+func timeUp(ctx context.Context, last error) error {
+	return fmt.Errorf("%w; the last answer: %w", ctx.Err(), last)
 }
 
 func pause(ctx context.Context, d time.Duration) bool {

@@ -1,8 +1,8 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -204,7 +204,7 @@ func (c *commit) fenced(do func(member string, generation int32) error) error {
 		case fencesMember(err):
 			return fmt.Errorf("%w: %w", ErrFenced, err)
 		case c.ctx.Err() != nil:
-			return errors.Join(err, last)
+			return timeUp(c.ctx, cmp.Or(last, err))
 		case killsProducer(err):
 			return fmt.Errorf("%w: %w", ErrProducerDead, err)
 		case !stale(err) && !passes(err):
@@ -212,7 +212,7 @@ func (c *commit) fenced(do func(member string, generation int32) error) error {
 		}
 		last = err
 		if !pause(c.ctx, wait) {
-			return errors.Join(c.ctx.Err(), last)
+			return timeUp(c.ctx, last)
 		}
 	}
 }

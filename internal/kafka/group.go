@@ -85,6 +85,8 @@ type Group struct {
 	adm    *kadm.Client
 	bal    *balancer
 	over   context.Context // ended: a poll with it takes the gate and reads nothing
+	opened chan struct{}   // closed by the first Poll: the client joins as soon as it is made, and must not call before
+	open   func()
 	wanted atomic.Bool
 	polled Polled
 	again  time.Duration // how long to wait before the next attempt at a rewind, 0 before the first
@@ -166,13 +168,15 @@ func NewGroup(set *Settings, cfg GroupConfig) (*Group, error) {
 	over, cancel := context.WithCancel(context.Background())
 	cancel()
 	g := &Group{
-		set:   set,
-		cfg:   cfg,
-		bal:   &balancer{data: cfg.Data, planner: cfg.Planner},
-		over:  over,
-		parts: map[TP]*part{},
-		ids:   map[string][16]byte{},
+		set:    set,
+		cfg:    cfg,
+		bal:    &balancer{data: cfg.Data, planner: cfg.Planner},
+		over:   over,
+		opened: make(chan struct{}),
+		parts:  map[TP]*part{},
+		ids:    map[string][16]byte{},
 	}
+	g.open = sync.OnceFunc(func() { close(g.opened) })
 	cl, err := set.client(g.options()...)
 	if err != nil {
 		return nil, fmt.Errorf("group %s: %w", set.App, err)
@@ -236,6 +240,7 @@ func (g *Group) Poll(ctx context.Context) (*Polled, error) {
 	if ctx != nil && ctx.Err() != nil {
 		ctx = nil
 	}
+	g.open()
 	g.cl.AllowRebalance()
 	g.wanted.Store(false)
 	fetches := g.pollFetches(ctx)
@@ -340,6 +345,7 @@ func (g *Group) drop(gone []TP) {
 
 // onAssigned runs behind the gate, at the end of every rebalance.
 func (g *Group) onAssigned(ctx context.Context, _ *kgo.Client, added map[string][]int32) {
+	<-g.opened
 	g.fence()
 	tps := flatten(added)
 	// The client begins partitions anew that it had already when their topic was deleted and made again.
@@ -379,6 +385,7 @@ func (g *Group) adopt(added []TP) (Plan, []TP, bool) {
 
 // onRevoked runs behind the gate. It comes with nothing at the end of each session.
 func (g *Group) onRevoked(ctx context.Context, _ *kgo.Client, lost map[string][]int32) {
+	<-g.opened
 	g.fence()
 	g.mu.Lock()
 	gone := slices.DeleteFunc(flatten(lost), func(tp TP) bool { return g.parts[tp] == nil })
@@ -393,7 +400,10 @@ func (g *Group) onRevoked(ctx context.Context, _ *kgo.Client, lost map[string][]
 }
 
 // onLost runs behind the gate. Whatever the client names: the id is gone, so all is lost.
-func (g *Group) onLost(ctx context.Context, _ *kgo.Client, _ map[string][]int32) { g.lose(ctx) }
+func (g *Group) onLost(ctx context.Context, _ *kgo.Client, _ map[string][]int32) {
+	<-g.opened
+	g.lose(ctx)
+}
 
 // Wanted reports whether a rebalance waits for the worker to Poll. It is for cutting a turn short.
 func (g *Group) Wanted() bool { return g.wanted.Load() }
@@ -758,6 +768,7 @@ func (g *Group) Leave(ctx context.Context) error {
 	g.drop(slices.Collect(maps.Keys(g.parts)))
 	g.member = ""
 	g.mu.Unlock()
+	g.open()
 	g.cl.AllowRebalance()
 	return wrap(g.cl.LeaveGroupContext(ctx), "leave group %s", g.set.App)
 }
@@ -768,6 +779,7 @@ func (g *Group) Close() {
 	g.left = true
 	g.parts, g.member = map[TP]*part{}, ""
 	g.mu.Unlock()
+	g.open()
 	g.cl.CloseAllowingRebalance()
 }
 

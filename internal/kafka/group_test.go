@@ -133,6 +133,22 @@ func TestMetadataComesBackWithTheOffset(t *testing.T) {
 	}
 }
 
+// The client joins as soon as it is made; the handler still hears nothing before the worker polls.
+func TestNothingIsCalledBeforeTheFirstPoll(t *testing.T) {
+	c := seeded(t, 1, "in")
+	set := settingsFor("app", false, c.ListenAddrs()...)
+	w := newTester(t, set, 0, "in")
+	for id := ""; id == ""; id, _ = w.g.cl.GroupMetadata() {
+		time.Sleep(time.Millisecond)
+	}
+	if n := w.callbacks.Load(); n > 0 || len(w.has()) > 0 {
+		t.Errorf("%d callbacks", n)
+	}
+	w.untilStarted(1)
+	never := newTester(t, set, 1, "in")
+	never.g.Close() // ends also a client that waits for the first poll
+}
+
 func TestTwoMembersShare(t *testing.T) {
 	c := seeded(t, 4, "in")
 	set := settingsFor("app", false, c.ListenAddrs()...)

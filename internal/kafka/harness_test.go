@@ -202,9 +202,16 @@ func (w *tester) has() []TP {
 
 // poll polls once, for at most 20 ms, and checks that records fit what is owned.
 func (w *tester) poll() error {
-	w.working.Store(false)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
+	return w.pollWith(ctx)
+}
+
+// look polls once without waiting.
+func (w *tester) look() error { return w.pollWith(nil) } //nolint:staticcheck // nil is how Poll is told so
+
+func (w *tester) pollWith(ctx context.Context) error {
+	w.working.Store(false)
 	polled, err := w.g.Poll(ctx)
 	w.working.Store(true)
 	w.mu.Lock()

@@ -13,14 +13,16 @@ import (
 func TestOwnedOptionsAreRefusedByName(t *testing.T) {
 	callback := func(context.Context, *kgo.Client, map[string][]int32) {}
 	for name, opt := range map[string]kgo.Opt{
-		"ConsumerGroup":               kgo.ConsumerGroup("g"),
-		"ShareGroup":                  kgo.ShareGroup("g"),
-		"InstanceID":                  kgo.InstanceID("i"),
-		"GroupProtocol":               kgo.GroupProtocol("p"),
-		"Balancers":                   kgo.Balancers(kgo.RangeBalancer()),
-		"ServerSideBalancer":          kgo.ServerSideBalancer(),
-		"BlockRebalanceOnPoll":        kgo.BlockRebalanceOnPoll(),
-		"AdjustFetchOffsetsFn":        kgo.AdjustFetchOffsetsFn(func(context.Context, map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) { return nil, nil }),
+		"ConsumerGroup":        kgo.ConsumerGroup("g"),
+		"ShareGroup":           kgo.ShareGroup("g"),
+		"InstanceID":           kgo.InstanceID("i"),
+		"GroupProtocol":        kgo.GroupProtocol("p"),
+		"Balancers":            kgo.Balancers(kgo.RangeBalancer()),
+		"ServerSideBalancer":   kgo.ServerSideBalancer(),
+		"BlockRebalanceOnPoll": kgo.BlockRebalanceOnPoll(),
+		"AdjustFetchOffsetsFn": kgo.AdjustFetchOffsetsFn(func(context.Context, map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+			return nil, nil
+		}),
 		"OnOffsetsFetched":            kgo.OnOffsetsFetched(func(context.Context, *kgo.Client, *kmsg.OffsetFetchResponse) error { return nil }),
 		"OnPartitionsCallbackBlocked": kgo.OnPartitionsCallbackBlocked(func(context.Context, *kgo.Client) {}),
 		"OnPartitionsAssigned":        kgo.OnPartitionsAssigned(callback),
