@@ -46,6 +46,7 @@ type op struct {
 	topicConfig       map[string]string
 	emitOnClose       bool
 	emitEvery         *time.Duration
+	nullKeys          bool // of a left join: null keys pass its repartition topic
 }
 
 // storeOptions are the options of an operator's store.

@@ -224,6 +224,9 @@ func repartition[K, V any](s Stream[K, V], o *op, name string) Stream[K, V] {
 	key := keyOf(b, o, s.key, "the key of repartition topic "+full)
 	value := valueOf(b, o, s.value, "the value of repartition topic "+full)
 	filter := addNode(b, o, full+"-filter", s.parents(), func(n *flow.Node, next flow.Receiver[K, V]) (flow.Receiver[K, V], error) {
+		if o.nullKeys {
+			return next, nil
+		}
 		return flow.KeyFilter(n, next), nil
 	})
 	partition := partitioner[K, V](b, o)

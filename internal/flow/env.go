@@ -34,6 +34,8 @@ type Env struct {
 	// Pause waits for a retry; an error says that the wait was cut short (shutdown, rebalance, a transaction that would time out) and
 	// ends the task's work, which is done again from the last commit.
 	Pause func(time.Duration) error
+	// EmitEvery is how often, in ms of wall-clock time, operators look for windows that have closed; 0 is at each record.
+	EmitEvery int64
 	// CommitWanted is set by Context.RequestCommit, and taken back by the worker.
 	CommitWanted bool
 	// Recovers says that some OnError may let the task go on after an error, so that an aggregate must be brought back to what it was.

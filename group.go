@@ -1,0 +1,425 @@
+package weir
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/weirstream/weir/internal/flow"
+	"github.com/weirstream/weir/internal/null"
+	"github.com/weirstream/weir/internal/rows"
+	"github.com/weirstream/weir/serde"
+	"github.com/weirstream/weir/topology"
+	"github.com/weirstream/weir/window"
+)
+
+// Grouped is a stream grouped by key.
+type Grouped[K, V any] struct{ g *grouping[K, V] }
+
+// Windowed is a stream grouped by key and window.
+type Windowed[K, V any] struct {
+	g    *grouping[K, V]
+	spec window.Spec
+}
+
+// grouping is a stream that will be grouped, shared by the copies of a Grouped. The first operator that needs it partitioned makes it so, for all.
+type grouping[K, V any] struct {
+	s    Stream[K, V]
+	o    *op
+	done bool
+}
+
+// input is what the operators of a group read.
+type input[K, V any] struct {
+	parents []topology.Parent
+	key     *serdeRef[K]
+	value   *serdeRef[V]
+}
+
+// input makes the repartition topic, if there must be one: Named names it, or the first store that it feeds.
+func (g *grouping[K, V]) input(store string) input[K, V] {
+	if !g.done {
+		g.s, g.done = repartitioned(g.s, g.o, store), true
+	}
+	return input[K, V]{g.s.parents(), g.s.key, g.s.value}
+}
+
+// plan is what an aggregation needs to know of a group. It mentions no Stream: that would not compile (instantiation cycle).
+type plan[K, KO, V any] struct {
+	b        *Builder
+	input    func(store string) input[K, V]
+	windowed bool
+	spec     window.Spec
+}
+
+// Aggregable is what can be counted and aggregated: Grouped, Windowed. KO is K or window.Key[K].
+type Aggregable[K, KO, V any] interface{ plan() plan[K, KO, V] }
+
+// Reducible is what can be reduced without subtracting: Grouped, Windowed.
+type Reducible[K, KO, V any] interface {
+	Aggregable[K, KO, V]
+	streamed()
+}
+
+func (g Grouped[K, V]) plan() plan[K, K, V] {
+	return plan[K, K, V]{b: g.g.s.b, input: g.g.input}
+}
+
+func (g Windowed[K, V]) plan() plan[K, window.Key[K], V] {
+	return plan[K, window.Key[K], V]{b: g.g.s.b, input: g.g.input, windowed: true, spec: g.spec}
+}
+
+func (g Grouped[K, V]) streamed()  {}
+func (g Windowed[K, V]) streamed() {}
+
+var groupOptions = []string{"KeySerde", "ValueSerde", "Partitions", "PartitionBy", "TopicConfig"}
+
+// GroupByKey groups by the key as it is, and repartitions only if the key was changed before; only then does Named name a topic.
+func (s Stream[K, V]) GroupByKey(opts ...OpOption) Grouped[K, V] {
+	o := s.b.newOp("GroupByKey", opts, groupOptions)
+	if key := option[K](s.b, o, "KeySerde", o.key); key != nil {
+		s.key = key
+	}
+	if value := option[V](s.b, o, "ValueSerde", o.value); value != nil {
+		s.value = value
+	}
+	return Grouped[K, V]{&grouping[K, V]{s: s, o: o}}
+}
+
+// GroupBy groups by a new key, through a repartition topic. f sees zero for a null value that cannot be nil; a null new key is dropped.
+func GroupBy[K, V, K2 any](s Stream[K, V], f func(K, V) K2, opts ...OpOption) Grouped[K2, V] {
+	o := s.b.newOp("GroupBy", opts, groupOptions)
+	keyed := keyBy(s, o, f)
+	if value := option[V](s.b, o, "ValueSerde", o.value); value != nil {
+		keyed.value = value
+	}
+	return Grouped[K2, V]{&grouping[K2, V]{s: keyed, o: o}}
+}
+
+// WindowedBy groups by window too: tumbling, hopping, session or unlimited.
+func (g Grouped[K, V]) WindowedBy(w window.Spec) Windowed[K, V] {
+	o := &op{kind: "WindowedBy"}
+	if w == nil {
+		g.g.s.b.faultf(o, "no windows")
+	} else if err := w.Validate(); err != nil {
+		g.g.s.b.faultf(o, "%w", err)
+	}
+	return Windowed[K, V]{g.g, w}
+}
+
+// Aggregator says how an aggregate A of values V is kept. Where A is nilable, a nil aggregate counts as none: Init runs again, and a first nil
+// result is forwarded as a tombstone; Merge may see nil. Merge without sessions and Sub without tables are not used.
+type Aggregator[K, V, A any] struct {
+	Init   func() A                                          // the aggregate of nothing; nil is the zero A
+	Add    func(K, V, A) A                                   // with one value more
+	TryAdd func(context.Context, Record[K, V], A) (A, error) // Add with an error, on which the aggregate stays as it was
+	Merge  func(K, A, A) A                                   // of two sessions; session windows need it
+	Sub    func(K, V, A) A                                   // with one value less; tables need it
+	Drop   func(A) bool                                      // true deletes the row; where A is nilable, nil does so too
+}
+
+// NewAggregator makes an Aggregator without writing its types.
+func NewAggregator[K, V, A any](init func() A, add func(K, V, A) A) Aggregator[K, V, A] {
+	return Aggregator[K, V, A]{Init: init, Add: add}
+}
+
+// MergeBy sets Merge.
+func (a Aggregator[K, V, A]) MergeBy(f func(K, A, A) A) Aggregator[K, V, A] { a.Merge = f; return a }
+
+// SubBy sets Sub.
+func (a Aggregator[K, V, A]) SubBy(f func(K, V, A) A) Aggregator[K, V, A] { a.Sub = f; return a }
+
+// DropIf sets Drop.
+func (a Aggregator[K, V, A]) DropIf(f func(A) bool) Aggregator[K, V, A] { a.Drop = f; return a }
+
+// init is the aggregate of nothing, as it counts in user code's errors.
+func (a Aggregator[K, V, A]) init() (sum A) {
+	if a.Init != nil {
+		sum = a.Init()
+	}
+	return sum
+}
+
+// folding is the aggregator with panics as errors.
+func (a Aggregator[K, V, A]) folding() func(*flow.Node) flow.Folding[K, V, A] {
+	return func(n *flow.Node) flow.Folding[K, V, A] {
+		f := flow.Folding[K, V, A]{Nulls: null.Nilable[V]()}
+		f.Add = func(r Record[K, V], now A, has bool) (sum A, err error) {
+			defer flow.Catch(&err)
+			if !has {
+				now = a.init()
+			}
+			if a.TryAdd != nil {
+				return a.TryAdd(n.Env.Context, r, now)
+			}
+			return a.Add(r.Key, r.Value, now), nil
+		}
+		f.Merge = func(k K, sum A, has bool, more A) (_ A, err error) {
+			defer flow.Catch(&err)
+			if !has {
+				sum = a.init()
+			}
+			return a.Merge(k, sum, more), nil
+		}
+		if a.Drop != nil {
+			f.Drop = func(sum A) (bool, error) {
+				if null.Is(sum) {
+					return true, nil
+				}
+				return flow.Call1(a.Drop, sum)
+			}
+		}
+		return f
+	}
+}
+
+// Count counts the values of each key (and window). A null key is dropped; a null value too, but where V is nilable time, session and unlimited windows count it, as Kafka does.
+func Count[K, KO, V any](g Aggregable[K, KO, V], store string, opts ...OpOption) Table[KO, int64] {
+	p := g.plan()
+	o := p.newOp("Count", opts)
+	counting := func(*flow.Node) flow.Folding[K, V, int64] {
+		return flow.Folding[K, V, int64]{
+			Add:   func(_ Record[K, V], n int64, _ bool) (int64, error) { return n + 1, nil },
+			Merge: func(_ K, n int64, _ bool, more int64) (int64, error) { return n + more, nil },
+			Nulls: null.Nilable[V](),
+		}
+	}
+	return aggregated(p, o, store, p.input(store), known(serde.Int64()), counting)
+}
+
+// Reduce combines the values of each key (and window); the first is the first result. A null key is dropped, a null value as in Count.
+func Reduce[K, KO, V any](g Reducible[K, KO, V], store string, f func(sum, v V) V, opts ...OpOption) Table[KO, V] {
+	p := g.plan()
+	o := p.newOp("Reduce", opts)
+	if f == nil {
+		p.b.faultf(o, "store %q: the function is nil", store)
+	}
+	reducing := func(*flow.Node) flow.Folding[K, V, V] {
+		return flow.Folding[K, V, V]{
+			Add: func(r Record[K, V], sum V, has bool) (V, error) {
+				if !has || null.Is(sum) {
+					return r.Value, nil
+				}
+				return flow.Call2(f, sum, r.Value)
+			},
+			Merge: func(_ K, sum V, has bool, more V) (V, error) {
+				if !has || null.Is(sum) {
+					return more, nil
+				}
+				return flow.Call2(f, sum, more)
+			},
+			Nulls: null.Nilable[V](),
+		}
+	}
+	in := p.input(store)
+	return aggregated(p, o, store, in, in.value, reducing)
+}
+
+// Aggregate keeps an aggregate of each key (and window). A null key is dropped, a null value as in Count.
+func Aggregate[K, KO, V, A any](g Aggregable[K, KO, V], store string, a Aggregator[K, V, A], opts ...OpOption) Table[KO, A] {
+	p := g.plan()
+	o := p.newOp("Aggregate", opts)
+	if (a.Add == nil) == (a.TryAdd == nil) {
+		p.b.faultf(o, "store %q: the Aggregator needs Add or TryAdd, and not both", store)
+	}
+	if _, ok := p.spec.(window.SessionWindows); ok && a.Merge == nil {
+		p.b.faultf(o, "store %q: session windows need the Aggregator's Merge", store)
+	}
+	return aggregated(p, o, store, p.input(store), nil, a.folding())
+}
+
+func (p plan[K, KO, V]) newOp(kind string, opts []OpOption) *op {
+	if !p.windowed {
+		return p.b.newOp(kind, opts, tableOptions)
+	}
+	o := p.b.newOp(kind, opts, tableOptions, []string{"Retention", "EmitOnClose", "EmitEvery"})
+	if o.emitEvery != nil && !o.emitOnClose {
+		p.b.faultf(o, "option EmitEvery needs EmitOnClose")
+	}
+	if o.emitEvery != nil && *o.emitEvery < 0 {
+		p.b.faultf(o, "EmitEvery(%v) is negative", *o.emitEvery)
+	}
+	return o
+}
+
+// aggregation is an aggregation of a stream under construction.
+type aggregation[K, V, A any] struct {
+	b       *Builder
+	o       *op
+	name    string
+	store   string
+	in      input[K, V]
+	key     *serdeRef[K]
+	value   *serdeRef[A]
+	folding func(*flow.Node) flow.Folding[K, V, A]
+}
+
+// aggregated adds the node of an aggregation. The table's key is known by its windows only at run time: KO is K or window.Key[K].
+func aggregated[K, KO, V, A any](p plan[K, KO, V], o *op, store string, in input[K, V], value *serdeRef[A], f func(*flow.Node) flow.Folding[K, V, A]) Table[KO, A] {
+	a := aggregation[K, V, A]{b: p.b, o: o, store: store, in: in, folding: f}
+	a.key, a.value = storeSerdes(p.b, o, store, in.key, value)
+	a.name = p.b.nodeName(o)
+	var made any
+	if p.windowed {
+		made = a.windows(p.spec)
+	} else {
+		made = a.plain()
+	}
+	t := made.(Table[KO, A])
+	p.b.graph.Copartition(fmt.Sprintf("%s of store %q", o.kind, store), t.n)
+	return t
+}
+
+// plain aggregates by key alone.
+func (a aggregation[K, V, A]) plain() Table[K, A] {
+	return keyValueTable(a.b, a.o, a.name, a.store, a.in.parents, a.key, a.value,
+		func(n *flow.Node, t *rows.Table[K, A], old bool, next flow.Receiver[K, changes[A]]) flow.Receiver[K, V] {
+			return flow.Aggregate(n, t, a.folding(n), old, next)
+		})
+}
+
+// windows aggregates by key and window.
+func (a aggregation[K, V, A]) windows(spec window.Spec) any {
+	switch w := spec.(type) {
+	case window.TimeWindows:
+		return a.timeWindows(w)
+	case window.SessionWindows:
+		return a.sessions(w)
+	case window.UnlimitedWindows:
+		return a.unlimited(w)
+	case nil: // a fault already
+	default:
+		a.b.faultf(a.o, "store %q: windows of the kind %q are not supported yet", a.store, spec)
+	}
+	a.o = &op{kind: a.o.kind, name: a.o.name} // what stands for it must not find faults of its own
+	return a.unlimited(window.Unlimited(time.Time{}))
+}
+
+// retention is how long rows are kept, in ms: what windows need, or more.
+func (a aggregation[K, V, A]) retention(spec window.Spec) int64 {
+	need, given := spec.RetentionMs(), a.o.store.retention
+	if given == nil {
+		return need
+	}
+	if given.Milliseconds() < need || *given%time.Millisecond != 0 {
+		a.b.faultf(a.o, "store %q: Retention(%v) must be whole milliseconds and at least %v", a.store, *given, time.Duration(need)*time.Millisecond)
+	}
+	return given.Milliseconds()
+}
+
+// closing is how windows are emitted on close; nil where every update is.
+func (a aggregation[K, V, A]) closing() *flow.Closing {
+	if !a.o.emitOnClose {
+		return nil
+	}
+	c := &flow.Closing{Every: -1}
+	if a.o.emitEvery != nil {
+		c.Every = a.o.emitEvery.Milliseconds()
+	}
+	return c
+}
+
+func (a aggregation[K, V, A]) timeWindows(w window.TimeWindows) Table[window.Key[K], A] {
+	layout := rows.Windowing{Size: w.SizeMs(), Advance: w.AdvanceMs(), Retention: a.retention(w)}
+	spec := addSpec(a.b, a.o, a.store, a.key, a.value, func() *rows.Spec {
+		s := rows.NewWindow(a.store, a.key.s, a.value.s, layout)
+		s.Emits = a.o.emitOnClose
+		return s
+	})
+	emit := a.closing()
+	return windowedTable(a, spec, rows.WindowKind, windowRows[K, A], keySerde(a, func(k serde.Serde[K]) serde.Serde[window.Key[K]] {
+		return window.KeySerde(k, time.Duration(w.SizeMs())*time.Millisecond)
+	}), func(n *flow.Node, old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
+		t, err := windowRows[K, A](n.Env, a.store)
+		if err != nil {
+			return nil, err
+		}
+		return flow.AggregateWindows(n, a.store, t, w, a.folding(n), emit, old, next), nil
+	})
+}
+
+func (a aggregation[K, V, A]) unlimited(w window.UnlimitedWindows) Table[window.Key[K], A] {
+	if a.o.emitOnClose {
+		a.b.faultf(a.o, "store %q: EmitOnClose does not fit unlimited windows: they never close", a.store)
+	}
+	if a.o.store.retention != nil {
+		a.b.faultf(a.o, "store %q: Retention does not fit unlimited windows: they are kept for ever", a.store)
+	}
+	layout := rows.Windowing{Size: math.MaxInt64}
+	spec := addSpec(a.b, a.o, a.store, a.key, a.value, func() *rows.Spec { return rows.NewWindow(a.store, a.key.s, a.value.s, layout) })
+	return windowedTable(a, spec, rows.WindowKind, windowRows[K, A], keySerde(a, window.UnlimitedKeySerde[K]),
+		func(n *flow.Node, old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
+			t, err := windowRows[K, A](n.Env, a.store)
+			if err != nil {
+				return nil, err
+			}
+			return flow.AggregateUnlimited(n, t, w.StartMs(), a.folding(n), old, next), nil
+		})
+}
+
+func (a aggregation[K, V, A]) sessions(w window.SessionWindows) Table[window.Key[K], A] {
+	retention := a.retention(w)
+	spec := addSpec(a.b, a.o, a.store, a.key, a.value, func() *rows.Spec {
+		s := rows.NewSession(a.store, a.key.s, a.value.s, retention, a.o.emitOnClose)
+		s.Emits = a.o.emitOnClose
+		return s
+	})
+	emit := a.closing()
+	return windowedTable(a, spec, rows.SessionKind, sessionRows[K, A], keySerde(a, window.SessionKeySerde[K]),
+		func(n *flow.Node, old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
+			s, err := facade[*rows.Sessions[K, A]](n.Env, a.store)
+			if err != nil {
+				return nil, err
+			}
+			return flow.AggregateSessions(n, a.store, s, w, a.folding(n), emit, old, next), nil
+		})
+}
+
+// windowRows is the table under a window store.
+func windowRows[K, A any](env *flow.Env, name string) (*flow.WindowTable[K, A], error) {
+	s, err := facade[*rows.Windows[K, A]](env, name)
+	if err != nil {
+		return nil, err
+	}
+	return s.T, nil
+}
+
+// sessionRows is the table under a session store.
+func sessionRows[K, A any](env *flow.Env, name string) (*flow.WindowTable[K, A], error) {
+	s, err := facade[*rows.Sessions[K, A]](env, name)
+	if err != nil {
+		return nil, err
+	}
+	return s.T, nil
+}
+
+// keySerde is the serde of a windowed table's key, when that of the inner key is known.
+func keySerde[K, V, A any](a aggregation[K, V, A], of func(serde.Serde[K]) serde.Serde[window.Key[K]]) *serdeRef[window.Key[K]] {
+	ref := &serdeRef[window.Key[K]]{}
+	a.b.atBuild(func() {
+		if a.key.s != nil {
+			ref.s = of(a.key.s)
+		}
+	})
+	return ref
+}
+
+// windowedTable adds the node of a windowed aggregation.
+func windowedTable[K, V, A any](a aggregation[K, V, A], spec *rows.Spec, kind rows.Kind, find func(*flow.Env, string) (*flow.WindowTable[K, A], error), key *serdeRef[window.Key[K]],
+	make func(n *flow.Node, old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error)) Table[window.Key[K], A] {
+	spec.Kind = kind
+	old := &olds{}
+	n := addNode(a.b, a.o, a.name, a.in.parents, func(n *flow.Node, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
+		return make(n, old.wanted, next)
+	})
+	n.Stores = []string{a.store}
+	look := func(env *flow.Env) (flow.Getter[window.Key[K], A], error) {
+		t, err := find(env, a.store)
+		if err != nil {
+			return nil, err
+		}
+		return flow.Rows(t), nil
+	}
+	return Table[window.Key[K], A]{b: a.b, n: n, key: key, value: a.value, olds: old, rows: look, store: a.store, spec: spec}
+}

@@ -1,0 +1,123 @@
+package flow
+
+import (
+	"github.com/weirstream/weir/internal/rows"
+	"github.com/weirstream/weir/processor"
+)
+
+// Folding is how an aggregate A of values V is kept. Its functions turn panics of user code into errors.
+type Folding[K, V, A any] struct {
+	// Add is the aggregate with one record more; without has there was none.
+	Add func(r processor.Record[K, V], now A, has bool) (A, error)
+	// Merge is the aggregate of two sessions; without has there is only one.
+	Merge func(k K, sum A, has bool, more A) (A, error)
+	// Drop says which aggregates delete their row; nil: only a nil of a nilable kind.
+	Drop func(A) (bool, error)
+	// Nulls says that null values are aggregated.
+	Nulls bool
+}
+
+// takes says whether a record is aggregated; one that is not is counted.
+func (f *Folding[K, V, A]) takes(n *Node, r *processor.Record[K, V], nulls bool) bool {
+	switch {
+	case r.KeyIsNull():
+		n.Drop(NullKey)
+		return false
+	case !nulls && r.IsNull():
+		n.Drop(NullValue)
+		return false
+	}
+	return true
+}
+
+// drops says whether an aggregate deletes its row.
+func (f *Folding[K, V, A]) drops(a A) (bool, error) {
+	if f.Drop == nil {
+		return false, nil
+	}
+	return f.Drop(a)
+}
+
+// folder adds records to rows: the work of every aggregation but that of sessions.
+type folder[K, KK, V, A any] struct {
+	Folding[K, V, A]
+	n   *Node
+	t   *rows.Table[KK, A]
+	ctx *rows.Context
+}
+
+func newFolder[K, KK, V, A any](n *Node, t *rows.Table[KK, A], f Folding[K, V, A]) folder[K, KK, V, A] {
+	if n.Env.Recovers {
+		t.Recover()
+	}
+	return folder[K, KK, V, A]{f, n, t, t.Host().Context()}
+}
+
+// add adds a record, whose time is at, to a row, until that succeeds or a decision ends it. done is false when the record was skipped. What
+// failed user code made of a row's value is thrown away.
+func (f *folder[K, KK, V, A]) add(k KK, r *processor.Record[K, V], at int64) (done bool, err error) {
+	for {
+		row, err := f.once(k, r, at)
+		if err == nil {
+			return true, nil
+		}
+		again, fatal := f.n.Decide(processor.Processing, err)
+		if fatal != nil {
+			return false, fatal
+		}
+		if row != nil {
+			if err := f.t.Undo(row); err != nil {
+				return false, &Fatal{f.n.failure(processor.Processing, err)}
+			}
+		}
+		if !again {
+			return false, nil
+		}
+	}
+}
+
+// once tries it. row is the one that failed user code had in hand.
+func (f *folder[K, KK, V, A]) once(k KK, r *processor.Record[K, V], at int64) (row *rows.Row[A], err error) {
+	now, err := f.t.Ref(k)
+	if err != nil {
+		return nil, err
+	}
+	if now.Has {
+		at = max(at, now.At)
+	}
+	sum, err := f.Add(*r, now.Value, now.Has)
+	if err != nil {
+		return now, err
+	}
+	drop, err := f.drops(sum)
+	if err != nil {
+		return now, err
+	}
+	before := carry(f.ctx, r.Headers)
+	if drop {
+		err = f.t.Drop(now, at)
+	} else {
+		err = f.t.Put(now, sum, at)
+	}
+	f.ctx.Headers = before
+	return nil, err
+}
+
+// Aggregate keeps an aggregate of each key (Kafka's KStreamAggregate). Null keys and values are dropped; a result's time is the greatest of its
+// records'.
+func Aggregate[K, V, A any](n *Node, t *rows.Table[K, A], f Folding[K, V, A], old bool, next Receiver[K, Change[A]]) Receiver[K, V] {
+	watch(n, t, old, nil, next)
+	to := newFolder(n, t, f)
+	return func(r processor.Record[K, V]) error {
+		if !to.takes(n, &r, false) {
+			return nil
+		}
+		at, err := millis(&r)
+		if err != nil {
+			_, fatal := n.deciding(func() error { return err })
+			return fatal
+		}
+		_, err = to.add(r.Key, &r, at)
+		return err
+	}
+}

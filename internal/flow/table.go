@@ -1,0 +1,106 @@
+package flow
+
+import (
+	"github.com/weirstream/weir/internal/rows"
+	"github.com/weirstream/weir/processor"
+)
+
+// Table keeps the last value of each key and forwards what changes (Kafka's KTableSource). A null key is dropped, a null value deletes. Records
+// are taken in the order in which they come, whatever their times.
+func Table[K, V any](n *Node, t *rows.Table[K, V], old bool, next Receiver[K, Change[V]]) Receiver[K, V] {
+	watch(n, t, old, nil, next)
+	ctx := t.Host().Context()
+	put := func(r *processor.Record[K, V]) error {
+		at, err := millis(r)
+		if err != nil {
+			return err
+		}
+		before := carry(ctx, r.Headers)
+		if r.IsNull() {
+			err = t.Delete(r.Key, at)
+		} else {
+			err = t.Set(r.Key, r.Value, at)
+		}
+		ctx.Headers = before
+		return err
+	}
+	return func(r processor.Record[K, V]) error {
+		if r.KeyIsNull() {
+			n.Drop(NullKey)
+			return nil
+		}
+		for {
+			err := put(&r)
+			if err == nil {
+				return nil
+			}
+			if again, fatal := n.Decide(processor.Processing, err); !again {
+				return fatal
+			}
+		}
+	}
+}
+
+// ToStream forwards the new value of each change; a deleted row's is null.
+func ToStream[K, V any](next Receiver[K, V]) Receiver[K, Change[V]] {
+	return func(r processor.Record[K, Change[V]]) error {
+		out := processor.WithValue(r, r.Value.New)
+		if !r.Value.HasNew {
+			out = out.AsTombstone()
+		}
+		return next(out)
+	}
+}
+
+// MapTable changes the values of a table: f says what becomes of a row, ok == false that it has no part in the result. It is not called for null.
+// Kafka's KTableMapValues and KTableFilter: without old values every change is forwarded, so that a row which has no part is a tombstone even if
+// it never had one; with old values what was nothing and is nothing is left out.
+func MapTable[K, V, V2 any](n *Node, old bool, f func(K, V) (v V2, ok bool, err error), next Receiver[K, Change[V2]]) Receiver[K, Change[V]] {
+	change := func(r processor.Record[K, Change[V]]) (c Change[V2], err error) {
+		if r.Value.HasNew {
+			if c.New, c.HasNew, err = f(r.Key, r.Value.New); err != nil {
+				return c, err
+			}
+		}
+		if old && r.Value.HasOld {
+			c.Old, c.HasOld, err = f(r.Key, r.Value.Old)
+		}
+		return c, err
+	}
+	return func(r processor.Record[K, Change[V]]) error {
+		for {
+			c, err := change(r)
+			if err == nil {
+				if old && !c.HasOld && !c.HasNew {
+					return nil
+				}
+				return next(processor.WithValue(r, c))
+			}
+			if again, fatal := n.Decide(processor.Processing, err); !again {
+				return fatal
+			}
+		}
+	}
+}
+
+// Getter looks up a table's row of this moment. The value may be the store's own: it must not be changed.
+type Getter[K, V any] func(K) (v V, ok bool, err error)
+
+// Rows looks up the rows of a store.
+func Rows[K, V any](t *rows.Table[K, V]) Getter[K, V] {
+	return func(k K) (V, bool, error) {
+		v, _, ok, err := t.Get(k)
+		return v, ok, err
+	}
+}
+
+// Mapped looks up the rows of a table that MapTable makes of another.
+func Mapped[K, V, V2 any](of Getter[K, V], f func(K, V) (v V2, ok bool, err error)) Getter[K, V2] {
+	return func(k K) (none V2, ok bool, err error) {
+		v, ok, err := of(k)
+		if !ok || err != nil {
+			return none, false, err
+		}
+		return f(k, v)
+	}
+}
