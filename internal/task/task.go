@@ -33,6 +33,7 @@ type Config struct {
 	QueueBytes int64 // a queue over it asks for its partition to be paused; 0 for no limit
 	Now        int64 // ms
 	Recovers   bool
+	EmitEvery  int64 // ms of wall-clock time; see flow.Env
 }
 
 // Input is one partition that a task reads, with what was committed for it.
@@ -79,7 +80,7 @@ func New(c Config) (*Task, error) {
 	t := &Task{c: c, idleUntil: -1, byName: map[flow.TopicPartition]*input{}}
 	t.env = &flow.Env{
 		App: c.App, Task: c.Name, Partition: c.Partition, Stores: c.Stores, Out: c.Out, OnError: c.OnError, OnDropped: c.OnDropped,
-		Stats: c.Stats, StreamTime: -1, WallTime: c.Now, Pause: c.Pause, Recovers: c.Recovers,
+		Stats: c.Stats, StreamTime: -1, WallTime: c.Now, Pause: c.Pause, Recovers: c.Recovers, EmitEvery: c.EmitEvery,
 	}
 	t.env.Context, t.cancel = context.WithCancel(context.Background())
 	t.between()
