@@ -115,12 +115,18 @@ func (t *Table[KK, V]) Put(r *Row[V], v V, at int64) error {
 	if t.nilable && null.Is(v) {
 		return t.Drop(r, at)
 	}
+	if dead, err := t.late(r); dead || err != nil {
+		return err
+	}
 	r.Value, r.Has, r.At = v, true, at
 	return t.changed(r)
 }
 
 // Drop deletes the row; the tombstone, at a time in ms, goes to the changelog although there may be none.
 func (t *Table[KK, V]) Drop(r *Row[V], at int64) error {
+	if dead, err := t.late(r); dead || err != nil {
+		return err
+	}
 	var zero V
 	r.Value, r.Has, r.At = zero, false, at
 	return t.changed(r)
@@ -307,25 +313,27 @@ func (t *Table[KK, V]) learn(n int) {
 
 // changed takes a row with a new value or none: into the cache, or straight down.
 func (t *Table[KK, V]) changed(r *Row[V]) error {
-	key := t.key
+	switch {
+	case !t.cached:
+		return t.through(r)
+	case r.idx == 0: // it was shown as expired
+		hidden := *r
+		r, _ = t.blindLocal()
+		r.Value, r.Has, r.At = hidden.Value, hidden.Has, hidden.At
+	}
+	t.touch(r)
+	return nil
+}
+
+// late observes the time of a row that is to be changed, and says whether the store keeps it no more.
+func (t *Table[KK, V]) late(r *Row[V]) (bool, error) {
+	if t.timed == nil {
+		return false, nil
+	}
 	if r.idx != 0 {
-		key = t.rows.keyOf(r)
+		return t.observe(t.rows.keyOf(r))
 	}
-	if t.timed != nil {
-		if dead, err := t.observe(key); dead || err != nil {
-			return err
-		}
-	}
-	if t.cached {
-		if r.idx == 0 { // it was shown as expired
-			hidden := *r
-			r, _ = t.blindLocal()
-			r.Value, r.Has, r.At = hidden.Value, hidden.Has, hidden.At
-		}
-		t.touch(r)
-		return nil
-	}
-	return t.through(r)
+	return t.observe(t.key)
 }
 
 // observe raises the store's time, and counts a row that is older than the store keeps. Whole segments expire, as in Kafka.
