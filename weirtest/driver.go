@@ -28,7 +28,7 @@ type Driver struct {
 	stats     flow.Stats
 	committed map[flow.TopicPartition]task.Offset
 	tasks     []*running
-	now       int64 // ms
+	now       time.Time
 	since     int   // records since the last commit
 	life      int   // how often the stores began anew
 	tries     int   // retries since the last record was sent
@@ -57,7 +57,7 @@ func TryNew(t testing.TB, topo *weir.Topology, opts ...Option) (*Driver, error) 
 	if topo == nil {
 		return nil, errors.New("weirtest: the topology is nil")
 	}
-	d := &Driver{t: t, c: c, graph: topo.Graph(seal.Token{}), now: c.start, committed: map[flow.TopicPartition]task.Offset{}}
+	d := &Driver{t: t, c: c, graph: topo.Graph(seal.Token{}), now: time.UnixMilli(c.start).UTC(), committed: map[flow.TopicPartition]task.Offset{}}
 	if err := d.plan(); err != nil {
 		return nil, fmt.Errorf("weirtest: %w", err)
 	}
@@ -136,7 +136,9 @@ func (d *Driver) try(work func() error) error {
 }
 
 // Now is the time on the driver's clock.
-func (d *Driver) Now() time.Time { return time.UnixMilli(d.now).UTC() }
+func (d *Driver) Now() time.Time { return d.now }
+
+func (d *Driver) ms() int64 { return d.now.UnixMilli() }
 
 // AdvanceWallClock moves the driver's clock in one step and calls the punctuations that are due; one that is due several times is called once.
 func (d *Driver) AdvanceWallClock(by time.Duration) {
@@ -150,7 +152,7 @@ func (d *Driver) TryAdvanceWallClock(by time.Duration) error {
 		return fmt.Errorf("weirtest: the clock cannot go back by %s", -by)
 	}
 	return d.try(func() error {
-		d.now += by.Milliseconds()
+		d.now = d.now.Add(by)
 		if err := d.punctuate(); err != nil {
 			return err
 		}

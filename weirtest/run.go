@@ -62,10 +62,10 @@ func (d *Driver) step(r *running) (n int, err error) {
 		return 0, err
 	}
 	before := d.now
-	if n, err = r.task.Step(d.now, 1); err != nil || n == 0 {
+	if n, err = r.task.Step(d.ms(), 1); err != nil || n == 0 {
 		return 0, err
 	}
-	if d.now > before { // a retry has waited
+	if d.now.After(before) { // a retry has waited
 		if err := d.punctuate(); err != nil {
 			return n, err
 		}
@@ -104,7 +104,7 @@ func (d *Driver) did(n int) error {
 
 func (d *Driver) punctuate() error {
 	for _, r := range d.tasks {
-		if err := r.task.Punctuate(d.now); err != nil {
+		if err := r.task.Punctuate(d.ms()); err != nil {
 			return err
 		}
 	}
@@ -206,7 +206,7 @@ func (d *Driver) openTask(spec topology.TaskSpec) (*running, error) {
 	}
 	c := d.c.Task
 	c.App, c.Name, c.Partition, c.Sub, c.Stores = d.c.app, spec.String(), spec.Partition, d.graph.Subs()[spec.Sub], stores
-	c.Out, c.Stats, c.Pause, c.Now = way{d.topics, d.c.ExactlyOnce}, &d.stats, d.pause, d.now
+	c.Out, c.Stats, c.Pause, c.Now = way{d.topics, d.c.ExactlyOnce}, &d.stats, d.pause, d.ms()
 	r := &running{spec: spec, next: map[flow.TopicPartition]int64{}}
 	for _, tp := range spec.Inputs {
 		at := d.committed[tp]
@@ -288,7 +288,7 @@ const maxTries = 1000
 
 // pause lets the time of a retry pass.
 func (d *Driver) pause(wait time.Duration) error {
-	d.now += wait.Milliseconds()
+	d.now = d.now.Add(wait)
 	if d.tries++; d.tries > maxTries {
 		return fmt.Errorf("%d retries did not help", maxTries)
 	}
