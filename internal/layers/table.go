@@ -57,6 +57,7 @@ var table = []room{
 	{13, "console", 0},
 	{13, "connect/*", 0},
 	{13, "examples/*", 0},
+	{12, "examples/internal/*", 0}, // what several examples share
 	{13, "golden", testOnly},
 	{13, "golden/*", testOnly},
 	{13, "internal/kafkatest", testOnly},
