@@ -27,10 +27,10 @@ func claims(members []Member) map[TopicPartition]claim {
 	return all
 }
 
-// owner is the member that runs a task now, empty for nobody: it owns the first of the task's partitions that has an undisputed owner.
+// owner is the member that runs a task now, empty for nobody. Where claims conflict it is nobody: the task will be withheld from whoever gets it.
 func owner(t Task, all map[TopicPartition]claim) string {
 	for _, tp := range t.Sources {
-		if c, taken := all[tp]; taken && !c.disputed {
+		if c, taken := all[tp]; taken && free(t, c.member, all) {
 			return c.member
 		}
 	}

@@ -24,6 +24,7 @@ type planner struct {
 	opts    Options
 	members []Member
 	procs   []process
+	proc    []int  // process of each member
 	tasks   []Task // those that somebody may run
 	left    []TaskID
 	rows    int   // sub-topologies
@@ -31,9 +32,11 @@ type planner struct {
 	classes []taskClass
 	owner   []int // member that runs the task now, or none
 
-	at      []int   // process that runs the task
+	on      []int   // member that runs the task
+	at      []int   // its process
 	warm    []int   // process that warms up for the task, or none
 	standby [][]int // processes that keep a copy of the task's state
+	busy    []int   // tasks of each member, of any kind
 }
 
 type process struct {
@@ -46,7 +49,7 @@ type process struct {
 // taskClass is tasks of one sub-topology with the same topics: the same members may run them.
 type taskClass struct {
 	row     int
-	members []bool
+	members []int
 	procs   []int
 }
 
@@ -76,6 +79,12 @@ func (p *planner) groupMembers() {
 	}
 	// By name, since member ids are new after every restart.
 	slices.SortFunc(p.procs, func(a, b process) int { return cmp.Compare(a.name, b.name) })
+	p.proc = make([]int, len(p.members))
+	for i, q := range p.procs {
+		for _, m := range q.members {
+			p.proc[m] = i
+		}
+	}
 }
 
 func (q *process) join(i int, m Member) {
@@ -124,15 +133,15 @@ func topicsOf(t Task) []string {
 }
 
 func (p *planner) newClass(row int, topics []string) taskClass {
-	c := taskClass{row: row, members: make([]bool, len(p.members))}
+	c := taskClass{row: row}
 	for i, m := range p.members {
-		c.members[i] = !slices.ContainsFunc(topics, func(t string) bool { return !slices.Contains(m.Topics, t) })
-	}
-	for i, q := range p.procs {
-		if slices.ContainsFunc(q.members, func(m int) bool { return c.members[m] }) {
-			c.procs = append(c.procs, i)
+		if !slices.ContainsFunc(topics, func(t string) bool { return !slices.Contains(m.Topics, t) }) {
+			c.members = append(c.members, i)
+			c.procs = append(c.procs, p.proc[i])
 		}
 	}
+	slices.Sort(c.procs)
+	c.procs = slices.Compact(c.procs)
 	return c
 }
 
@@ -149,7 +158,7 @@ func (p *planner) findOwners() {
 
 // ownedBy reports whether a member of the process runs the task now.
 func (p *planner) ownedBy(t, proc int) bool {
-	return p.owner[t] != none && slices.Contains(p.procs[proc].members, p.owner[t])
+	return p.owner[t] != none && p.proc[p.owner[t]] == proc
 }
 
 // lag is how many records the process must read before it can run the task, and whether it has any state of it. An owner that reports nothing is caught up.
@@ -181,25 +190,21 @@ func (p *planner) caughtUp(t, proc int) bool {
 	return lag <= p.opts.AcceptableLag
 }
 
-// costOf is what it costs to run the task on the process.
+// costOf is what it costs to run the task on the process: above all, whether it has to restore there. Lags count by their magnitude, so that what two processes read
+// meanwhile does not reorder them.
 func (p *planner) costOf(t, proc int) cost {
 	lag, has := p.lag(t, proc)
 	return p.cost(lag, has, p.ownedBy(t, proc))
 }
 
-// cost is nothing for an owner that is caught up. One that still restores has less of a right to the task than a process that is ready. Lags count by their
-// magnitude, so that what two processes read meanwhile does not reorder them.
 func (p *planner) cost(lag int64, has, owned bool) cost {
-	ready := lag <= p.opts.AcceptableLag
-	if owned && ready {
-		return cost{}
-	}
-	c := cost{move: 1}
-	if !ready {
-		c.lag = 4 * int64(bits.Len64(uint64(lag)))
+	var c cost
+	if lag > p.opts.AcceptableLag {
+		c.place = cold
+		c.lag = 2 * int64(bits.Len64(uint64(lag)))
 	}
 	if !owned {
-		c.lag++
+		c.place += moved + turned
 	}
 	if !has {
 		c.lag++
@@ -208,28 +213,39 @@ func (p *planner) cost(lag int64, has, owned bool) cost {
 }
 
 func (p *planner) placeActive() {
-	weights := make([]int64, len(p.procs))
-	for i, q := range p.procs {
-		weights[i] = int64(len(q.members))
-	}
 	classes := make([]class, len(p.classes))
 	for i, c := range p.classes {
-		classes[i] = class{c.row, c.procs}
+		classes[i] = class{c.row, c.members}
 	}
 	items := make([]item, len(p.tasks))
 	for t := range p.tasks {
 		items[t] = p.itemOf(t)
 	}
-	p.at = spread(weights, p.rows, classes, items)
+	p.on = spread(p.proc, p.rows, classes, items)
+	p.at = make([]int, len(p.tasks))
+	p.busy = make([]int, len(p.members))
+	for t, m := range p.on {
+		p.at[t] = p.proc[m]
+		p.busy[m]++
+	}
 }
 
-// itemOf names the processes that are better for the task than one that neither runs it nor has any of its state.
+// itemOf names the members that are better for the task than one whose process neither runs it nor has any of its state.
 func (p *planner) itemOf(t int) item {
 	task := &p.tasks[t]
 	it := item{class: p.class[t], other: p.cost(task.restore(), !task.Stateful, false)}
-	for _, proc := range p.classes[it.class].procs {
-		if c := p.costOf(t, proc); c.less(it.other) {
-			it.prefs = append(it.prefs, pref{proc, c})
+	last, c := none, cost{}
+	for _, m := range p.classes[it.class].members {
+		if p.proc[m] != last {
+			last = p.proc[m]
+			c = p.costOf(t, last)
+		}
+		own := c
+		if p.ownedBy(t, last) && p.owner[t] != m {
+			own.place += turned
+		}
+		if own.less(it.other) {
+			it.prefs = append(it.prefs, pref{m, own})
 		}
 	}
 	return it
@@ -253,6 +269,12 @@ func (p *planner) holdBack() {
 			p.warm[t] = p.at[t]
 		}
 		p.at[t] = ready
+		p.busy[p.on[t]]--
+		p.on[t] = p.idlest(t, ready)
+		if p.ownedBy(t, ready) && slices.Contains(p.classes[p.class[t]].members, p.owner[t]) {
+			p.on[t] = p.owner[t]
+		}
+		p.busy[p.on[t]]++
 	}
 }
 
@@ -277,20 +299,18 @@ func (p *planner) readiest(t int) int {
 	return best
 }
 
-// assignments divides each process's tasks among its members.
 func (p *planner) assignments() map[string]Assignment {
 	shares := make([]Assignment, len(p.members))
-	for proc := range p.procs {
-		p.divideActive(proc, shares)
-	}
 	for t := range p.tasks {
+		id, a := p.tasks[t].ID, &shares[p.on[t]]
+		a.Active = append(a.Active, id)
 		for _, proc := range p.standby[t] {
-			a := &shares[p.idlest(t, proc, shares)]
-			a.Standby = append(a.Standby, p.tasks[t].ID)
+			a := &shares[p.copyOn(t, proc)]
+			a.Standby = append(a.Standby, id)
 		}
 		if p.warm[t] != none {
-			a := &shares[p.idlest(t, p.warm[t], shares)]
-			a.Warmup = append(a.Warmup, p.tasks[t].ID)
+			a := &shares[p.copyOn(t, p.warm[t])]
+			a.Warmup = append(a.Warmup, id)
 		}
 	}
 	all := make(map[string]Assignment, len(shares))
@@ -300,43 +320,19 @@ func (p *planner) assignments() map[string]Assignment {
 	return all
 }
 
-func (p *planner) divideActive(proc int, shares []Assignment) {
-	own := p.procs[proc].members
-	classes := make([]class, len(p.classes))
-	for i, c := range p.classes {
-		classes[i].row = c.row
-		for bin, m := range own {
-			if c.members[m] {
-				classes[i].bins = append(classes[i].bins, bin)
-			}
-		}
-	}
-	var tasks []int
-	var items []item
-	for t, at := range p.at {
-		if at != proc {
-			continue
-		}
-		it := item{class: p.class[t], other: cost{move: 1}}
-		if bin := slices.Index(own, p.owner[t]); bin >= 0 && p.classes[it.class].members[own[bin]] {
-			it.prefs = []pref{{bin, cost{}}}
-		}
-		tasks, items = append(tasks, t), append(items, it)
-	}
-	for i, bin := range spread(slices.Repeat([]int64{1}, len(own)), p.rows, classes, items) {
-		a := &shares[own[bin]]
-		a.Active = append(a.Active, p.tasks[tasks[i]].ID)
-	}
+// copyOn chooses the member of the process that keeps a copy of the task.
+func (p *planner) copyOn(t, proc int) int {
+	m := p.idlest(t, proc)
+	p.busy[m]++
+	return m
 }
 
 // idlest is the member of the process that may have the task and has least to do.
-func (p *planner) idlest(t, proc int, shares []Assignment) int {
-	best, least := none, 0
-	for _, m := range p.procs[proc].members {
-		a := &shares[m]
-		n := len(a.Active) + len(a.Standby) + len(a.Warmup)
-		if p.classes[p.class[t]].members[m] && (best == none || n < least) {
-			best, least = m, n
+func (p *planner) idlest(t, proc int) int {
+	best := none
+	for _, m := range p.classes[p.class[t]].members {
+		if p.proc[m] == proc && (best == none || p.busy[m] < p.busy[best]) {
+			best = m
 		}
 	}
 	return best

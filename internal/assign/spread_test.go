@@ -3,34 +3,39 @@ package assign
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
 // price is what spread minimises, written down without a flow.
-func price(weights []int64, rows int, classes []class, items []item, bins []int) cost {
+func price(groups []int, classes []class, items []item, bins []int) cost {
 	var total cost
-	load := make([]int, len(weights))
-	row := make([]int, rows*len(weights))
+	load, share, row := map[int]int{}, map[int]int{}, map[[2]int]int{}
+	weight := map[int]int64{}
+	for _, g := range groups {
+		weight[g]++
+	}
 	for i, bin := range bins {
-		cell := classes[items[i].class].row*len(weights) + bin
+		g, cell := groups[bin], [2]int{classes[items[i].class].row, bin}
 		load[bin]++
+		share[g]++
 		row[cell]++
 		total = total.plus(items[i].costIn(bin))
-		total = total.plus(cost{load: unevenness(load[bin], weights[bin]), row: unevenness(row[cell], weights[bin])})
+		total = total.plus(cost{load: unevenness(load[bin], 1), share: unevenness(share[g], weight[g]), row: unevenness(row[cell], 1)})
 	}
 	return total
 }
 
 // cheapest tries every placement.
-func cheapest(weights []int64, rows int, classes []class, items []item) cost {
+func cheapest(groups []int, classes []class, items []item) cost {
 	bins := make([]int, len(items))
 	best, found := cost{}, false
 	var try func(i int)
 	try = func(i int) {
 		if i == len(items) {
-			if c := price(weights, rows, classes, items, bins); !found || c.less(best) {
+			if c := price(groups, classes, items, bins); !found || c.less(best) {
 				best, found = c, true
 			}
 			return
@@ -44,30 +49,33 @@ func cheapest(weights []int64, rows int, classes []class, items []item) cost {
 	return best
 }
 
-func drawProblem(t *rapid.T, most int) (weights []int64, rows int, classes []class, items []item) {
-	weights = rapid.SliceOfN(rapid.Int64Range(1, 3), 1, 4).Draw(t, "weights")
+func drawProblem(t *rapid.T, most int) (groups []int, rows int, classes []class, items []item) {
+	for g := range rapid.IntRange(1, 3).Draw(t, "groups") {
+		groups = append(groups, slices.Repeat([]int{g}, rapid.IntRange(1, 2).Draw(t, "weight"))...)
+	}
+	groups = rapid.Permutation(groups).Draw(t, "bins")
 	rows = rapid.IntRange(1, 3).Draw(t, "rows")
-	bins := rapid.SliceOfNDistinct(rapid.IntRange(0, len(weights)-1), 1, len(weights), rapid.ID)
+	bins := rapid.SliceOfNDistinct(rapid.IntRange(0, len(groups)-1), 1, len(groups), rapid.ID)
 	for range rapid.IntRange(1, 4).Draw(t, "classes") {
 		classes = append(classes, class{rapid.IntRange(0, rows-1).Draw(t, "row"), bins.Draw(t, "bins")})
 	}
 	for range rapid.IntRange(0, most).Draw(t, "items") {
-		it := item{class: rapid.IntRange(0, len(classes)-1).Draw(t, "class"), other: cost{move: 1, lag: 9}}
+		it := item{class: rapid.IntRange(0, len(classes)-1).Draw(t, "class"), other: cost{place: moved, lag: 9}}
 		for _, bin := range classes[it.class].bins {
 			if rapid.Bool().Draw(t, "preferred") {
-				it.prefs = append(it.prefs, pref{bin, cost{move: rapid.Int64Range(0, 1).Draw(t, "move"), lag: rapid.Int64Range(0, 8).Draw(t, "lag")}})
+				it.prefs = append(it.prefs, pref{bin, cost{place: moved * rapid.Int64Range(0, 1).Draw(t, "move"), lag: rapid.Int64Range(0, 8).Draw(t, "lag")}})
 			}
 		}
 		items = append(items, it)
 	}
-	return weights, rows, classes, items
+	return groups, rows, classes, items
 }
 
 func TestSpreadIsCheapest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		weights, rows, classes, items := drawProblem(t, 6)
-		got := price(weights, rows, classes, items, spread(weights, rows, classes, items))
-		if want := cheapest(weights, rows, classes, items); got != want {
+		groups, rows, classes, items := drawProblem(t, 5)
+		got := price(groups, classes, items, spread(groups, rows, classes, items))
+		if want := cheapest(groups, classes, items); got != want {
 			t.Fatalf("spread pays %+v, the cheapest is %+v", got, want)
 		}
 	})
@@ -77,23 +85,24 @@ func TestSpreadIsCheapest(t *testing.T) {
 func TestPriceTellsPlacementsApart(t *testing.T) {
 	classes := []class{{0, []int{0, 1}}, {1, []int{0, 1}}}
 	items := []item{{class: 0}, {class: 0}, {class: 1}, {class: 1, other: cost{lag: 1}, prefs: []pref{{1, cost{}}}}}
-	best := cheapest([]int64{1, 1}, 2, classes, items)
+	best := cheapest([]int{0, 1}, classes, items)
 	for _, bins := range [][]int{{0, 0, 0, 1}, {0, 0, 1, 1}, {0, 1, 1, 0}} {
-		if c := price([]int64{1, 1}, 2, classes, items, bins); !best.less(c) {
+		if c := price([]int{0, 1}, classes, items, bins); !best.less(c) {
 			t.Errorf("%v costs %+v, which is not worse than %+v", bins, c, best)
 		}
 	}
 }
 
-// Weights: a process of three members carries three times as much.
-func TestSpreadFollowsWeights(t *testing.T) {
-	items := make([]item, 12)
-	load := map[int]int{}
-	for _, bin := range spread([]int64{3, 1, 2}, 1, []class{{0, []int{0, 1, 2}}}, items) {
-		load[bin]++
+// Ten items on two groups of two bins: two bins have three items, and not of one group, whatever the items would rather.
+func TestSpreadIsProportionalToGroups(t *testing.T) {
+	items := slices.Repeat([]item{{other: cost{place: moved}, prefs: []pref{{0, cost{}}, {1, cost{}}}}}, 10)
+	groups := []int{0, 0, 1, 1}
+	share := map[int]int{}
+	for _, bin := range spread(groups, 1, []class{{0, []int{0, 1, 2, 3}}}, items) {
+		share[groups[bin]]++
 	}
-	if got, want := fmt.Sprint(load), "map[0:6 1:2 2:4]"; got != want {
-		t.Fatalf("loads %s, want %s", got, want)
+	if got, want := fmt.Sprint(share), "map[0:5 1:5]"; got != want {
+		t.Fatalf("groups have %s, want %s", got, want)
 	}
 }
 
@@ -111,14 +120,16 @@ func (s *spreader) certify() error {
 			arc(to, from, cost{}.minus(back))
 		}
 	}
-	for bin, w := range s.weights {
-		k := s.load[bin]
-		both(firstBin+bin, sink, k, cost{load: unevenness(k+1, w)}, cost{load: unevenness(k, w)})
+	for g, bins := range s.members {
+		k, w := s.share[g], int64(len(bins))
+		both(firstGroup+g, sink, k, cost{share: unevenness(k+1, w)}, cost{share: unevenness(k, w)})
+	}
+	for bin, k := range s.load {
+		both(s.firstBin+bin, firstGroup+s.groups[bin], k, cost{load: unevenness(k+1, 1)}, cost{load: unevenness(k, 1)})
 	}
 	for cell, items := range s.cell {
-		bin, k := cell%len(s.weights), len(items)
-		w := s.weights[bin]
-		both(s.firstCell+cell, firstBin+bin, k, cost{row: unevenness(k+1, w)}, cost{row: unevenness(k, w)})
+		bin, k := cell%len(s.groups), len(items)
+		both(s.firstCell+cell, s.firstBin+bin, k, cost{row: unevenness(k+1, 1)}, cost{row: unevenness(k, 1)})
 		for _, i := range items {
 			for _, other := range s.classes[s.items[i].class].bins {
 				arc(s.firstCell+cell, s.cellOf(s.items[i].class, other), s.items[i].costIn(other).minus(s.items[i].costIn(bin)))
@@ -142,7 +153,7 @@ func TestSpreadIsCertified(t *testing.T) {
 
 func TestCertifyComplains(t *testing.T) {
 	items := []item{{prefs: []pref{{1, cost{lag: -1}}}}, {}}
-	s := newSpreader([]int64{1, 1}, 1, []class{{0, []int{0, 1}}}, items)
+	s := newSpreader([]int{0, 1}, 1, []class{{0, []int{0, 1}}}, items)
 	s.insert(0)
 	s.insert(1)
 	if err := s.certify(); err != nil {
