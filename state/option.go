@@ -26,8 +26,7 @@ type settings struct {
 // InMemory keeps the store in memory; it is restored from its changelog at each start.
 func InMemory() Option { return option(func(s *settings) { s.inMemory = true }) }
 
-// Cached puts a write-back cache before the store (the DSL's stores have one without asking). The cache holds values, not bytes: what Get
-// returns may be changed in place only if it is put again.
+// Cached puts a write-back cache before the store (the DSL's stores have one without asking).
 func Cached() Option { return option(func(s *settings) { s.cached = true }) }
 
 // NoChangelog writes no changelog: what the machine loses is lost.

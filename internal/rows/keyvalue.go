@@ -204,17 +204,10 @@ func (s *KeyValue[K, V]) PutIfAbsent(k K, v V) (old V, had bool, err error) {
 	if null.Is(k) {
 		return old, false, s.wrap("put", errNilKey)
 	}
-	r, err := s.T.Ref(k)
-	if err != nil {
-		return old, false, err
+	if old, _, had, err = s.T.Get(k); had || err != nil || null.Is(v) {
+		return old, had, err
 	}
-	if r.Has {
-		return r.Value, true, nil
-	}
-	if null.Is(v) {
-		return old, false, nil
-	}
-	return old, false, s.T.Put(r, v, s.now())
+	return old, false, s.T.Set(k, v, s.now())
 }
 
 // Delete deletes a row; the tombstone of a missing one is logged too.

@@ -29,7 +29,7 @@ type source[V any] interface {
 
 func (t *Table[KK, V]) lookup(local []byte) (it Item[V], ok bool, err error) {
 	t.key = append(t.key[:0], local...)
-	r, err := t.ref()
+	r, err := t.peek()
 	if err != nil || !r.Has {
 		return it, false, err
 	}

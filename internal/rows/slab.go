@@ -9,7 +9,7 @@ import (
 // Row is a row in hand. Value is the zero value and Has false where there is none.
 type Row[V any] struct {
 	Value V
-	At    int64  // ms
+	At    int64  // ms; of a row that is not there it says nothing
 	key   uint64 // in the slab's keys: offset << keyLenBits | length
 	idx   uint32 // in the slab, from 1; 0: the row is not cached
 	mark  uint32 // in the dirty list, from 1; 0: clean

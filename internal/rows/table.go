@@ -30,6 +30,7 @@ type Table[KK, V any] struct {
 	onUpdate func(Update[KK, V]) error
 	wantOld  bool
 	keep     bool
+	inPlace  bool // cached values may be changed in place
 	headers  bool
 
 	rows  slab[V]
@@ -64,6 +65,7 @@ func NewTable[KK, V any](s *Spec, h Host, keys Keys[KK], value serde.Serde[V]) *
 	}
 	_, t.sameLog = keys.(logIsLocal)
 	t.nilable, t.shares = null.Nilable[V](), null.Shares[V]()
+	t.inPlace = t.cached && t.shares
 	t.pointers = t.shares || unsafe.Sizeof(*new(V)) > 0 && !flat[V]()
 	if t.cached {
 		h.Attach(t)
@@ -84,6 +86,10 @@ func (t *Table[KK, V]) OnUpdate(f func(Update[KK, V]) error, old bool) {
 // cached rows before they are handed out again.
 func (t *Table[KK, V]) Recover() { t.keep = t.shares }
 
+// Freeze promises that nobody changes values in place: then Get and updates hand out the cached values themselves. Without it, where values
+// share memory and are cached, they hand out copies, decoded anew, because an aggregator may change the cached value later.
+func (t *Table[KK, V]) Freeze() { t.inPlace = false }
+
 // LogHeaders has changelog records carry the headers of the record in process.
 func (t *Table[KK, V]) LogHeaders() { t.headers = true }
 
@@ -101,13 +107,29 @@ func (t *Table[KK, V]) Ref(k KK) (*Row[V], error) {
 	return t.ref()
 }
 
-// Get is the value of a key and its time. The value is the cached one: do not change it in place.
+// Get is the value of a key and its time in ms.
 func (t *Table[KK, V]) Get(k KK) (v V, at int64, ok bool, err error) {
-	r, err := t.Ref(k)
+	if err := t.seek(k); err != nil {
+		return v, 0, false, err
+	}
+	r, err := t.peek()
 	if err != nil || !r.Has {
 		return v, 0, false, err
 	}
 	return r.Value, r.At, true, nil
+}
+
+// peek is the row of t.key to look at: not the cached object where that may be changed in place.
+func (t *Table[KK, V]) peek() (*Row[V], error) {
+	if !t.inPlace {
+		return t.ref()
+	}
+	if r := t.rows.find(t.key); r != nil {
+		if err := t.spill(r); err != nil {
+			return nil, err
+		}
+	}
+	return &t.one, t.loadOne()
 }
 
 // Put gives the row a value and a time in ms; nil of a nilable kind drops it. A value older than the store keeps is counted and dropped.
@@ -419,6 +441,11 @@ func (t *Table[KK, V]) log(key []byte, r *Row[V]) (err error) {
 // forward tells of a change. raw is the row of before, if had.
 func (t *Table[KK, V]) forward(key []byte, r *Row[V], raw []byte, had bool) (err error) {
 	u := Update[KK, V]{New: r.Value, HasNew: r.Has, At: r.At}
+	if r.Has && t.inPlace {
+		if u.New, _, err = t.decode(t.enc); err != nil {
+			return err
+		}
+	}
 	if u.Key, err = t.keys.Decode(key); err != nil {
 		return fmt.Errorf("store %q: decode key: %w", t.name, err)
 	}
