@@ -36,6 +36,7 @@ type worker struct {
 	committed time.Time // the last commit, or try
 	began     time.Time // of the work since then
 	raws      []flow.Raw
+	more      bool  // records wait that can be taken at once
 	failed    error // found in a callback, for the loop
 	closing   bool
 
@@ -191,6 +192,9 @@ func (w *worker) park(ctx context.Context) (*kafka.Polled, error) {
 // patience is how long there is nothing to do.
 func (w *worker) patience() time.Duration {
 	now := time.Now()
+	if w.more {
+		return 0
+	}
 	most := time.Second
 	if len(w.order) < len(w.tasks) {
 		most = starting // positions come without records, and do not end a poll
@@ -316,7 +320,8 @@ func (w *worker) process(ctx context.Context) error {
 		if w.began.IsZero() && w.anyWork() {
 			w.began = now
 		}
-		if most < stepSize || now.After(until) || w.group.Wanted() || ctx.Err() != nil || w.commitDue(now) {
+		w.more = most == stepSize
+		if !w.more || now.After(until) || w.group.Wanted() || ctx.Err() != nil || w.commitDue(now) {
 			return nil
 		}
 	}
