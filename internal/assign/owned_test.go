@@ -148,20 +148,24 @@ func TestAssignableClaims(t *testing.T) {
 		name    string
 		members []Member
 		given   bool
+		owner   string
 	}{
-		{"nobody", []Member{owns("x", 5), owns("y", 5)}, true},
-		{"itself", []Member{owns("x", 5, p, q), owns("y", 5)}, true},
-		{"another", []Member{owns("x", 5), owns("y", 5, p, q)}, false},
-		{"another owns half", []Member{owns("x", 5, p), owns("y", 5, q)}, false},
-		{"itself fresher", []Member{owns("x", 6, p, q), owns("y", 5, p, q)}, true},
-		{"another fresher", []Member{owns("x", 4, p, q), owns("y", 5, p, q)}, false},
-		{"two of one generation", []Member{owns("x", 5, p, q), owns("y", 5, p, q)}, false},
-		{"old dispute, itself fresher", []Member{owns("y", 4, p, q), owns("z", 4, p, q), owns("x", 5, p, q)}, true},
-		{"the same, another order", []Member{owns("x", 5, p, q), owns("y", 4, p, q), owns("z", 4, p, q)}, true},
+		{"nobody", []Member{owns("x", 5), owns("y", 5)}, true, ""},
+		{"itself", []Member{owns("x", 5, p, q), owns("y", 5)}, true, "x"},
+		{"another", []Member{owns("x", 5), owns("y", 5, p, q)}, false, "y"},
+		{"another owns half", []Member{owns("x", 5, p), owns("y", 5, q)}, false, ""},
+		{"itself fresher", []Member{owns("x", 6, p, q), owns("y", 5, p, q)}, true, "x"},
+		{"another fresher", []Member{owns("x", 4, p, q), owns("y", 5, p, q)}, false, "y"},
+		{"two of one generation", []Member{owns("x", 5, p, q), owns("y", 5, p, q)}, false, ""},
+		{"old dispute, itself fresher", []Member{owns("y", 4, p, q), owns("z", 4, p, q), owns("x", 5, p, q)}, true, "x"},
+		{"the same, another order", []Member{owns("x", 5, p, q), owns("y", 4, p, q), owns("z", 4, p, q)}, true, "x"},
 	} {
 		now, followUp := Assignable(target, c.members, tasks)
 		if given := len(now["x"].Active) == 1; given != c.given || followUp == given {
 			t.Errorf("%s: given %v, follow-up %v", c.name, given, followUp)
+		}
+		if got := owner(tasks[0], claims(c.members)); got != c.owner {
+			t.Errorf("%s: owner %q, want %q", c.name, got, c.owner)
 		}
 		if len(now["x"].Standby) != 1 || len(now) != 3 {
 			t.Errorf("%s: only active tasks may be withheld: %v", c.name, now)
