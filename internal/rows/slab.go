@@ -154,14 +154,14 @@ func (s *slab[V]) truncate(n, keyBytes int) {
 	clear(s.chunks[chunks:])
 	s.chunks, s.n = s.chunks[:chunks], n
 	s.keys = s.keys[:keyBytes]
-	if cap(s.keys) > 4*keyBytes+1024 {
+	if cap(s.keys) > 2*keyBytes+1024 {
 		s.keys = clone(s.keys)
 	}
 	size := 64
 	for (n+1)*4 > size*3 {
 		size *= 2
 	}
-	if 4*size < len(s.index) || len(s.index) == 0 {
+	if size != len(s.index) {
 		s.index = make([]uint64, size)
 	} else {
 		clear(s.index)
