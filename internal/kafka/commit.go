@@ -89,6 +89,9 @@ func Commit(ctx context.Context, g *Group, p *Producer, in CommitInput) (Outcome
 	if c.life == nil {
 		return NothingCommitted, ErrProducerDead
 	}
+	if err := g.owns(in.Offsets); err != nil {
+		return NothingCommitted, err
+	}
 	if err := c.step(stepFlush, func() error { return p.Flush(ctx) }); err != nil {
 		return NothingCommitted, err
 	}
@@ -202,6 +205,7 @@ func (c *commit) fenced(do func(member string, generation int32) error) error {
 		}
 		switch {
 		case fencesMember(err):
+			c.g.condemn(member)
 			return fmt.Errorf("%w: %w", ErrFenced, err)
 		case c.ctx.Err() != nil:
 			return timeUp(c.ctx, cmp.Or(last, err))

@@ -42,29 +42,51 @@ func caught(t *testing.T, err error) {
 
 func guarantees(t *testing.T, run func(t *testing.T, eos bool)) {
 	for _, eos := range []bool{false, true} {
-		t.Run(fmt.Sprintf("eos %v", eos), func(t *testing.T) { run(t, eos) })
+		t.Run(fmt.Sprintf("eos %v", eos), func(t *testing.T) {
+			t.Parallel()
+			run(t, eos)
+		})
 	}
 }
 
 func TestZombie(t *testing.T) {
+	t.Parallel()
 	guarantees(t, func(t *testing.T, eos bool) { pass(t, zombieScenario(t, fakePlace(t), eos, false)) })
 }
 
 func TestZombieSaboteur(t *testing.T) {
+	t.Parallel()
 	guarantees(t, func(t *testing.T, eos bool) { caught(t, zombieScenario(t, fakePlace(t), eos, true)) })
 }
 
-func TestNothingAcknowledged(t *testing.T)         { pass(t, emptyScenario(t, fakePlace(t), false)) }
-func TestNothingAcknowledgedSaboteur(t *testing.T) { caught(t, emptyScenario(t, fakePlace(t), true)) }
-func TestRefusedByTheBroker(t *testing.T)          { pass(t, refusedTopicScenario(t, fakePlace(t))) }
-func TestRestoreReachesTheEnd(t *testing.T)        { pass(t, restoreScenario(t, fakePlace(t), false)) }
-func TestRestoreSaboteur(t *testing.T)             { caught(t, restoreScenario(t, fakePlace(t), true)) }
-func TestRevokedInATransaction(t *testing.T)       { pass(t, revokeScenario(t, fakePlace(t))) }
-func TestDeadTransaction(t *testing.T)             { pass(t, deadScenario(t, fakePlace(t))) }
-func TestGate(t *testing.T)                        { pass(t, gateScenario(t, fakePlace(t), false, 400)) }
-func TestGateSaboteur(t *testing.T)                { caught(t, gateScenario(t, fakePlace(t), true, 2000)) }
+func TestNothingAcknowledged(t *testing.T) {
+	t.Parallel()
+	pass(t, emptyScenario(t, fakePlace(t), false))
+}
+
+func TestNothingAcknowledgedSaboteur(t *testing.T) {
+	t.Parallel()
+	caught(t, emptyScenario(t, fakePlace(t), true))
+}
+
+func TestRefusedByTheBroker(t *testing.T)   { pass(t, refusedTopicScenario(t, fakePlace(t))) }
+func TestRestoreReachesTheEnd(t *testing.T) { pass(t, restoreScenario(t, fakePlace(t), false)) }
+func TestRestoreSaboteur(t *testing.T) {
+	t.Parallel()
+	caught(t, restoreScenario(t, fakePlace(t), true))
+}
+
+func TestRevokedInATransaction(t *testing.T) { pass(t, revokeScenario(t, fakePlace(t))) }
+func TestDeadTransaction(t *testing.T) {
+	t.Parallel()
+	pass(t, deadScenario(t, fakePlace(t)))
+}
+
+func TestGate(t *testing.T)         { pass(t, gateScenario(t, fakePlace(t), false, 400)) }
+func TestGateSaboteur(t *testing.T) { caught(t, gateScenario(t, fakePlace(t), true, 2000)) }
 
 func TestCommitsUnderChurn(t *testing.T) {
+	t.Parallel()
 	guarantees(t, func(t *testing.T, eos bool) { pass(t, churnScenario(t, fakePlace(t), eos, 60)) })
 }
 

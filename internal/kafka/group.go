@@ -87,12 +87,18 @@ type Group struct {
 	over   context.Context // ended: a poll with it takes the gate and reads nothing
 	opened chan struct{}   // closed by the first Poll: the client joins as soon as it is made, and must not call before
 	open   func()
+	life   context.Context // of the client, ended by end
+	end    func()
 	wanted atomic.Bool
 	polled Polled
 	again  time.Duration // how long to wait before the next attempt at a rewind, 0 before the first
 
+	// client is the client's own idea of the member's id and generation.
+	client func() (member string, generation int32)
+
 	mu      sync.Mutex
 	member  string // the id under which parts were given, empty if there are none
+	gone    string // an id that the coordinator says not to know
 	parts   map[TP]*part
 	started []Started        // not yet delivered
 	fetched map[TP]Committed // from onOffsets to startPositions
@@ -177,16 +183,18 @@ func NewGroup(set *Settings, cfg GroupConfig) (*Group, error) {
 		ids:    map[string][16]byte{},
 	}
 	g.open = sync.OnceFunc(func() { close(g.opened) })
+	g.life, g.end = context.WithCancel(context.Background())
 	cl, err := set.client(g.options()...)
 	if err != nil {
 		return nil, fmt.Errorf("group %s: %w", set.App, err)
 	}
-	g.cl, g.adm = cl, kadm.NewClient(cl)
+	g.cl, g.adm, g.client = cl, kadm.NewClient(cl), cl.GroupMetadata
 	return g, nil
 }
 
 func (g *Group) options() []kgo.Opt {
 	opts := []kgo.Opt{
+		kgo.WithContext(g.life),
 		kgo.ConsumerGroup(g.set.App),
 		kgo.Balancers(g.bal),
 		kgo.DisableAutoCommit(),
@@ -271,28 +279,47 @@ func (g *Group) pollFetches(ctx context.Context) kgo.Fetches {
 // fence notices that the client joined again under another id.
 func (g *Group) fence() {
 	if g.Fenced() {
-		g.lose(g.cl.Context())
+		g.lose(g.life)
 	}
 }
 
 // Fenced reports whether the client is not the member any more that was given the partitions: all of them are lost. Poll
 // sees to it; between Polls the worker asks before it does what cannot be taken back.
 func (g *Group) Fenced() bool {
-	id, _ := g.cl.GroupMetadata()
+	id, _ := g.client()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.member != "" && g.member != id
+	return g.member != "" && (g.member != id || g.member == g.gone)
+}
+
+// condemn notes the coordinator's word that it does not know a member; the client will hear it too, later.
+func (g *Group) condemn(member string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.gone = member
 }
 
 // identity returns what a commit carries: the recorded member id and the generation of the moment.
 func (g *Group) identity() (member string, generation int32, err error) {
-	id, generation := g.cl.GroupMetadata()
+	id, generation := g.client()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.member == "" || g.member != id {
+	if g.member == "" || g.member != id || g.member == g.gone {
 		return "", 0, fmt.Errorf("%w: group %s: was %q, is %q", ErrFenced, g.set.App, g.member, id)
 	}
 	return g.member, generation, nil
+}
+
+// owns returns ErrFenced for the first of some offsets whose partition is not the member's.
+func (g *Group) owns(offsets []Offset) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, o := range offsets {
+		if g.parts[o.TP] == nil {
+			return fmt.Errorf("%w: %s is not this member's any more", ErrFenced, o.TP)
+		}
+	}
+	return nil
 }
 
 // Member returns the id under which the partitions were given, empty without any.
@@ -359,7 +386,7 @@ func (g *Group) onAssigned(ctx context.Context, _ *kgo.Client, added map[string]
 // adopt records the identity and what is new to us. That may be more than is new to the client, which forgets nothing
 // when it joins again silently: such partitions are at wherever it had read to, and must be rewound.
 func (g *Group) adopt(added []TP) (Plan, []TP, bool) {
-	id, generation := g.cl.GroupMetadata()
+	id, generation := g.client()
 	latest := g.bal.take()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -464,7 +491,7 @@ func (g *Group) rewind() {
 	if len(tps) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(g.cl.Context(), g.set.requestTimeout())
+	ctx, cancel := context.WithTimeout(g.life, g.set.requestTimeout())
 	defer cancel()
 	from, err := committed(ctx, g.cl, g.adm, g.set.App, tps)
 	if err == nil {
@@ -760,26 +787,51 @@ func (g *Group) clientError(err error) error {
 	return nil // the client joins again
 }
 
+// leavePatience is how long Leave lets the client leave by itself. The client first finishes a join that is under way, and
+// a join lasts as long as the slowest member: others may be stuck for minutes.
+const leavePatience = 2 * time.Second
+
 // Leave leaves the group at once. Commit and close all tasks before: the handler is not called for what Leave gives up.
-// A static member stays, until its session times out or it comes back.
+// A static member stays, until its session times out or it comes back. Afterwards there is only Close.
 func (g *Group) Leave(ctx context.Context) error {
+	if !g.depart() {
+		return nil
+	}
+	member, _ := g.client()
+	patient, cancel := context.WithTimeout(ctx, leavePatience)
+	defer cancel()
+	g.cl.AllowRebalance()
+	err := g.cl.LeaveGroupContext(patient)
+	if patient.Err() == nil {
+		return wrap(err, "leave group %s", g.set.App)
+	}
+	// The client must not join again when the coordinator tells it that it is no member any more.
+	g.end()
+	if member == "" || g.instance() != nil {
+		return nil
+	}
+	return g.remove(ctx, member, "leaving in the middle of a rebalance")
+}
+
+// depart gives up all partitions, without a word to the handler; false if that was done before.
+func (g *Group) depart() bool {
 	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.left {
+		return false
+	}
 	g.left = true
 	g.drop(slices.Collect(maps.Keys(g.parts)))
 	g.member = ""
-	g.mu.Unlock()
 	g.open()
-	g.cl.AllowRebalance()
-	return wrap(g.cl.LeaveGroupContext(ctx), "leave group %s", g.set.App)
+	return true
 }
 
-// Close ends the client, leaving the group first if Leave did not. Any goroutine may call it when the worker has stopped.
+// Close ends the client, leaving the group first if Leave did not. Any goroutine may call it when the worker has stopped,
+// and again.
 func (g *Group) Close() {
-	g.mu.Lock()
-	g.left = true
-	g.parts, g.member = map[TP]*part{}, ""
-	g.mu.Unlock()
-	g.open()
+	_ = g.Leave(context.Background()) // at worst the session times out
+	g.end()
 	g.cl.CloseAllowingRebalance()
 }
 
@@ -791,15 +843,33 @@ func (g *Group) LeaveRaw(ctx context.Context) error {
 	if member == "" {
 		return nil
 	}
+	return wrap(g.removeBy(ctx, g.cl, member, "the worker is stuck"), "remove member %s from group %s", member, g.set.App)
+}
+
+// remove does it by a client of its own.
+func (g *Group) remove(ctx context.Context, member, why string) error {
+	cl, err := g.set.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	return wrap(g.removeBy(ctx, cl, member, why), "remove member %s from group %s", member, g.set.App)
+}
+
+func (g *Group) removeBy(ctx context.Context, cl *kgo.Client, member, why string) error {
 	req := kmsg.NewPtrLeaveGroupRequest()
 	req.Group, req.MemberID = g.set.App, member
 	m := kmsg.NewLeaveGroupRequestMember()
-	m.MemberID, m.InstanceID = member, g.instance()
-	m.Reason = kmsg.StringPtr("the worker is stuck")
+	m.MemberID, m.InstanceID, m.Reason = member, g.instance(), &why
 	req.Members = append(req.Members, m)
-	resp, err := req.RequestWith(ctx, g.cl)
-	if err == nil {
-		err = kerr.ErrorForCode(resp.ErrorCode)
+	resp, err := req.RequestWith(ctx, cl)
+	if err != nil {
+		return err
 	}
-	return wrap(err, "remove member %s from group %s", member, g.set.App)
+	for _, m := range resp.Members {
+		if err := kerr.ErrorForCode(m.ErrorCode); err != nil && !errors.Is(err, kerr.UnknownMemberID) {
+			return err
+		}
+	}
+	return kerr.ErrorForCode(resp.ErrorCode)
 }

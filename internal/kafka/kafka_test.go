@@ -118,3 +118,7 @@ func TestRealCrashAtEveryStep(t *testing.T) {
 		}
 	})
 }
+
+func TestRealLeaveInAJoin(t *testing.T) {
+	realPlaces(t, func(t *testing.T, at place) { pass(t, leaveScenario(t, at)) })
+}

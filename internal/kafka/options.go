@@ -169,6 +169,7 @@ func ownedOptions() []owned {
 		{"RecordPartitioner", whyParts, func(cl, _ *kgo.Client) bool { return !planted(cl.OptValue(kgo.RecordPartitioner)) }},
 		differs("DefaultProduceTopicAlways", whyTopics, kgo.DefaultProduceTopicAlways),
 		differs("ManualFlushing", whyControl, kgo.ManualFlushing),
+		{"WithContext", "weir ends its clients itself", func(cl, _ *kgo.Client) bool { return cl.OptValue(kgo.WithContext) != any(over) }},
 	}
 }
 
@@ -183,12 +184,17 @@ func planted(v any) bool {
 	return ours
 }
 
+// over is a context that has ended.
+var over = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
 // probe makes a client to look at: its context is over, so it never dials.
 func probe(opts ...kgo.Opt) (*kgo.Client, error) {
-	over, cancel := context.WithCancel(context.Background())
-	cancel()
-	plants := []kgo.Opt{kgo.RecordPartitioner(partitioner{}), kgo.Balancers(plantedBalancer)}
-	return kgo.NewClient(slices.Concat(plants, opts, []kgo.Opt{kgo.WithContext(over)})...)
+	plants := []kgo.Opt{kgo.WithContext(over), kgo.RecordPartitioner(partitioner{}), kgo.Balancers(plantedBalancer)}
+	return kgo.NewClient(slices.Concat(plants, opts)...)
 }
 
 func checkOptions(opts []kgo.Opt) error {

@@ -46,6 +46,7 @@ func TestOwnedOptionsAreRefusedByName(t *testing.T) {
 		"RequiredAcks":                kgo.RequiredAcks(kgo.LeaderAck()),
 		"DisableIdempotentWrite":      kgo.DisableIdempotentWrite(),
 		"RecordPartitioner":           kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		"WithContext":                 kgo.WithContext(context.Background()),
 		"ManualFlushing":              kgo.ManualFlushing(),
 	} {
 		opts := []kgo.Opt{kgo.SeedBrokers("localhost:1"), opt}

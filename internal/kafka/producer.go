@@ -174,16 +174,13 @@ func (p *Producer) Send(dest *Dest, out Out) error {
 		return err
 	}
 	s := sentPool.Get().(*sent)
+	// Field by field into the zeroed record: a literal would be built beside it and copied.
 	s.dest = dest
-	s.Record = kgo.Record{
-		Topic:     out.Topic,
-		Partition: out.Partition,
-		Key:       p.copied(out.Key),
-		Value:     p.copied(out.Value),
-		Timestamp: time.UnixMilli(out.Timestamp),
-		Headers:   out.Headers,
-		Context:   s,
-	}
+	s.Topic, s.Partition = out.Topic, out.Partition
+	s.Record.Key, s.Record.Value = p.copied(out.Key), p.copied(out.Value)
+	s.Timestamp = time.UnixMilli(out.Timestamp)
+	s.Headers = out.Headers
+	s.Context = s
 	l.pending.Add(1)
 	l.cl.Produce(l.ctx, &s.Record, l.promise)
 	return nil

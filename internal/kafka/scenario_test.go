@@ -27,11 +27,13 @@ type place struct {
 	app     string
 	in, out string
 	session time.Duration // the shortest that the broker allows
+	options []kgo.Opt
 }
 
 func (p place) settings(eos bool) *Settings {
 	set := settingsFor(p.app, eos, p.brokers...)
 	set.Options = append(set.Options, kgo.SessionTimeout(p.session))
+	set.Options = append(set.Options, p.options...)
 	return set
 }
 
@@ -108,10 +110,7 @@ func zombieScenario(t *testing.T, at place, eos, sabotage bool) error {
 	tried := make(chan error, 1)
 	try := sync.OnceFunc(func() {
 		if sabotage {
-			id, _ := a.g.cl.GroupMetadata()
-			a.g.mu.Lock()
-			a.g.member = id
-			a.g.mu.Unlock()
+			defer believeTheClient(a.g, TP{Topic: at.in})()
 		}
 		_, err := Commit(testContext(t), a.g, a.p, CommitInput{Offsets: []Offset{{TP: TP{Topic: at.in}, Offset: 50, LeaderEpoch: -1}}})
 		tried <- err
@@ -146,6 +145,23 @@ func zombieScenario(t *testing.T, at place, eos, sabotage bool) error {
 		return fmt.Errorf("committed is %d, not 100: the zombie overwrote it", got)
 	}
 	return nil
+}
+
+// believeTheClient makes a group take over the client's member id, and one partition with it, until it is undone.
+func believeTheClient(g *Group, tp TP) (undo func()) {
+	id, _ := g.cl.GroupMetadata()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	member, p := g.member, g.parts[tp]
+	g.member, g.parts[tp] = id, &part{}
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.member, g.parts[tp] = member, p
+		if p == nil {
+			delete(g.parts, tp)
+		}
+	}
 }
 
 // lateCommit is a handler that commits, at last, what it had when it hears that it is too late.
@@ -380,9 +396,18 @@ func stuckScenario(t *testing.T, at place, eos bool) error {
 	if got := at.committed(t, 0).Offset; got != -1 {
 		return fmt.Errorf("committed %d", got)
 	}
+	if !a.g.Fenced() {
+		return errors.New("the coordinator does not know the member, and it thinks that it is one")
+	}
 	stop := b.background()
 	defer stop()
-	a.until("the loss is noticed", func() bool { return len(a.lost) == 2 })
+	if err := a.look(); err != nil {
+		return err
+	}
+	if len(a.lost) != 2 {
+		return fmt.Errorf("lost %v", a.lost)
+	}
+	a.untilStarted(1) // and is a member again
 	return nil
 }
 
@@ -439,6 +464,7 @@ func restoreScenario(t *testing.T, at place, sabotage bool) error {
 	set := at.settings(true)
 	p := newProducer(t, set)
 	d := NewDest(nil)
+	wrote := int64(0)
 	transaction := func(n int, end kgo.TransactionEndTry) {
 		for range n {
 			mustSend(t, p, d, Out{Topic: at.out, Value: []byte("v")})
@@ -447,6 +473,8 @@ func restoreScenario(t *testing.T, at place, sabotage bool) error {
 		if err := p.life.Load().end(testContext(t), end); err != nil {
 			t.Fatal(err)
 		}
+		wrote += int64(n) + 1
+		awaitStable(t, at, wrote) // a broker answers before it has written the marker
 	}
 	transaction(3, kgo.TryCommit) // 0 to 2, marker 3
 	if err := readToEnd(t, at, 0, 3, 1, sabotage); err != nil {
@@ -474,7 +502,22 @@ func restoreScenario(t *testing.T, at place, sabotage bool) error {
 	if err := p.life.Load().end(testContext(t), kgo.TryCommit); err != nil {
 		return err
 	}
+	awaitStable(t, at, 9)
 	return readToEnd(t, at, 4, 1, 2, sabotage)
+}
+
+func awaitStable(t *testing.T, at place, end int64) {
+	t.Helper()
+	c, tp := dial(t, at.settings(true)), TP{Topic: at.out}
+	for {
+		ends, err := c.StableOffsets(testContext(t), tp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ends[tp] == end {
+			return
+		}
+	}
 }
 
 // readToEnd reads read-committed until the position is at the read-uncommitted end.
@@ -699,6 +742,36 @@ func refusedTopicScenario(t *testing.T, at place) error {
 	}
 	if got := readCommittedValues(t, set, at.out, 0); !slices.Equal(got, []string{"good1", "good2", "good3"}) {
 		return fmt.Errorf("outputs %v", got)
+	}
+	return nil
+}
+
+// leaveScenario: a member leaves while it waits for a join that another member, which does not poll, holds up.
+func leaveScenario(t *testing.T, at place) error {
+	set := at.settings(false)
+	a := newTester(t, set, 0, at.in)
+	a.untilStarted(2)
+	b := newTester(t, set, 1, at.in)
+	for !a.g.Wanted() {
+		time.Sleep(50 * time.Millisecond)
+	}
+	before := time.Now()
+	if err := b.g.Leave(testContext(t)); err != nil {
+		return err
+	}
+	b.g.Close()
+	// The rebalance time-out is 20 s at least.
+	if waited := time.Since(before); waited > 10*time.Second {
+		return fmt.Errorf("left after %v", waited)
+	}
+	for a.g.Wanted() || len(a.has()) != 2 {
+		if err := a.poll(); err != nil {
+			return err
+		}
+	}
+	described, err := dial(t, set).adm.DescribeGroups(testContext(t), at.app)
+	if err != nil || len(described[at.app].Members) != 1 {
+		return fmt.Errorf("members left: %+v, %v", described[at.app].Members, err)
 	}
 	return nil
 }
