@@ -62,6 +62,7 @@ var table = []room{
 	{13, "golden/*", testOnly},
 	{13, "internal/kafkatest", testOnly},
 	{13, "internal/layers", testOnly},
+	{13, "internal/soak", testOnly},
 }
 
 // beside lists which package of its own floor a package may stand upon.
