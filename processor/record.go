@@ -115,6 +115,11 @@ func Seal[K, V any](_ seal.Token, r Record[K, V], nulls uint8) Record[K, V] {
 	return r
 }
 
+// SealIn sets headers and null bits in place. It is for weir's own rooms.
+func SealIn[K, V any](_ seal.Token, r *Record[K, V], h Headers, nulls uint8) {
+	r.Headers, r.null = h, nulls
+}
+
 // FixKey turns a record into one whose key is fixed. It is for weir's own rooms.
 func FixKey[K, V any](_ seal.Token, r Record[K, V]) FixedKeyRecord[K, V] {
 	return FixedKeyRecord[K, V]{Value: r.Value, Time: r.Time, Headers: r.Headers, key: r.Key, null: r.null}

@@ -23,6 +23,9 @@ type raw struct{}
 func (raw) Append(dst []byte, v []byte) ([]byte, error) { return append(dst, v...), nil }
 func (raw) Name() string                                { return "bytes" }
 
+// DecodeKept is Decode of bytes that nobody changes any more, as those of a fetched record: they are not copied.
+func (raw) DecodeKept(b []byte) ([]byte, error) { return b[:len(b):len(b)], nil }
+
 // Decode never returns nil, because nil is null and zero bytes are a value.
 func (raw) Decode(b []byte) ([]byte, error) { return append(make([]byte, 0, len(b)), b...), nil }
 

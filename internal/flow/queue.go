@@ -47,6 +47,8 @@ type source[K, V any] struct {
 func (s source[K, V]) Queue(topic string, partition int32) Queue {
 	return &queue[K, V]{
 		source:      s,
+		key:         decodeKept(s.decoder.Key),
+		value:       decodeKept(s.decoder.Value),
 		ring:        ring{epoch: -1},
 		topic:       topic,
 		partition:   partition,
@@ -70,6 +72,8 @@ type queue[K, V any] struct {
 	ring
 	topic       string
 	partition   int32
+	key         func([]byte) (K, error)
+	value       func([]byte) (V, error)
 	nullKeyIs   uint8
 	nullValueIs uint8
 	time        int64 // the partition's
@@ -77,6 +81,7 @@ type queue[K, V any] struct {
 	head  processor.Record[K, V]
 	at    int64
 	ready bool // head and at are the ring's first
+	begun bool // and in process
 }
 
 func (q *queue[K, V]) Head() (at int64, ok bool, err error) {
@@ -93,7 +98,10 @@ func (q *queue[K, V]) Head() (at int64, ok bool, err error) {
 
 // Begin makes the head, which Head has decoded, the record in process: Env.Origin. Run does it too; a task that has more to set calls Begin
 // before.
-func (q *queue[K, V]) Begin() { q.setOrigin(q.first(), q.at) }
+func (q *queue[K, V]) Begin() {
+	q.setOrigin(q.first(), q.at)
+	q.begun = true
+}
 
 // Beginner is what every queue of NewSource is, beyond a Queue.
 type Beginner interface{ Begin() }
@@ -127,23 +135,37 @@ func (q *queue[K, V]) open() error {
 func (q *queue[K, V]) decode(raw *Raw) (err error) {
 	defer Catch(&err)
 	var nulls uint8
-	q.head = processor.Record[K, V]{Time: time.UnixMilli(raw.Time).UTC(), Headers: raw.Headers}
+	q.head = processor.Record[K, V]{}
 	if raw.Key == nil {
 		nulls |= q.nullKeyIs
-	} else if q.head.Key, err = q.decoder.Key.Decode(raw.Key); err != nil {
+	} else if q.head.Key, err = q.key(raw.Key); err != nil {
 		return fmt.Errorf("key: %w", err)
 	}
 	if raw.Value == nil {
 		nulls |= q.nullValueIs
-	} else if q.head.Value, err = q.decoder.Value.Decode(raw.Value); err != nil {
+	} else if q.head.Value, err = q.value(raw.Value); err != nil {
 		return fmt.Errorf("value: %w", err)
 	}
-	q.head = processor.Seal(seal.Token{}, q.head, nulls)
+	processor.SealIn(seal.Token{}, &q.head, raw.Headers, nulls)
+	if q.decoder.EventTime != nil {
+		q.head.Time = time.UnixMilli(raw.Time).UTC()
+	}
 	if q.at, err = q.eventTime(raw); err != nil {
 		return err
 	}
 	q.head.Time = time.UnixMilli(q.at).UTC()
 	return nil
+}
+
+// keeper is a serde that can decode bytes which nobody changes any more, as those of a fetched record, without copying them.
+type keeper[T any] interface{ DecodeKept(b []byte) (T, error) }
+
+// decodeKept is a serde's way to decode a fetched record.
+func decodeKept[T any](s serde.Serde[T]) func([]byte) (T, error) {
+	if k, ok := s.(keeper[T]); ok {
+		return k.DecodeKept
+	}
+	return s.Decode
 }
 
 func (q *queue[K, V]) eventTime(raw *Raw) (int64, error) {
@@ -178,10 +200,9 @@ func validTime(at, partitionTime int64, p TimePolicy) (int64, error) {
 }
 
 func (q *queue[K, V]) setOrigin(raw *Raw, at int64) {
-	q.node.Env.Origin = Origin{
-		Topic: q.topic, Partition: q.partition, Offset: raw.Offset,
-		Key: raw.Key, Value: raw.Value, Time: at, Headers: raw.Headers,
-	}
+	o := &q.node.Env.Origin
+	o.Topic, o.Partition, o.Offset = q.topic, q.partition, raw.Offset
+	o.Key, o.Value, o.Time, o.Headers = raw.Key, raw.Value, at, raw.Headers
 }
 
 // Run leaves a head that failed where it is: the position must not pass it. What is pushed while it runs may move the ring's memory.
@@ -189,7 +210,9 @@ func (q *queue[K, V]) Run() error {
 	if !q.ready {
 		panic("flow: Queue.Run without a head")
 	}
-	q.Begin()
+	if !q.begun {
+		q.Begin()
+	}
 	q.time = max(q.time, q.at)
 	if err := q.to(q.head); err != nil {
 		return err
@@ -201,7 +224,7 @@ func (q *queue[K, V]) Run() error {
 
 // close lets go of the typed head.
 func (q *queue[K, V]) close() {
-	q.head, q.ready = processor.Record[K, V]{}, false
+	q.head, q.ready, q.begun = processor.Record[K, V]{}, false, false
 }
 
 func (q *queue[K, V]) PartitionTime() int64      { return q.time }

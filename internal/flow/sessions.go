@@ -44,15 +44,8 @@ func (a *sessions[K, V, A]) take(r processor.Record[K, V]) error {
 	if !a.takes(a.n, &r, a.Nulls) {
 		return nil
 	}
-	done, fatal := a.n.deciding(func() error { return a.add(&r) })
-	if fatal != nil {
+	if _, fatal := a.n.deciding(func() error { return a.add(&r) }); fatal != nil || a.closing == nil {
 		return fatal
-	}
-	if done {
-		a.s.T.Host().Observe(r.Time.UnixMilli())
-	}
-	if a.closing == nil {
-		return nil
 	}
 	return a.closing.emit(a.clock.time-a.clock.lag, r.Headers)
 }

@@ -34,6 +34,9 @@ func (t *Timers) Schedule(n *Node, every, start int64, wall bool, now int64, f f
 	return func() { p.off = true }
 }
 
+// Any reports whether anything is scheduled.
+func (t *Timers) Any() bool { return len(t.all) > 0 }
+
 // Next is the time of the next punctuation on the wall clock; false without one.
 func (t *Timers) Next() (at int64, ok bool) {
 	for _, p := range t.all {

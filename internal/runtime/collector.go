@@ -58,6 +58,10 @@ type collector struct {
 	topics   *topics
 	producer *kafka.Producer
 
+	// The counts of this turn: forgotten when the worker parks.
+	counted string
+	count   int32
+
 	mu      sync.Mutex
 	refused []refusal
 }
@@ -71,7 +75,16 @@ type refusal struct {
 	err        error
 }
 
-func (c *collector) Partitions(topic string) (int32, error) { return c.topics.partitions(topic) }
+func (c *collector) Partitions(topic string) (int32, error) {
+	if topic == c.counted {
+		return c.count, nil
+	}
+	n, err := c.topics.partitions(topic)
+	if err == nil {
+		c.counted, c.count = topic, n
+	}
+	return n, err
+}
 
 func (c *collector) Send(d *flow.Dest, partition int32, key, value []byte, h processor.Headers, at int64) error {
 	dest, ok := d.Attached.(*kafka.Dest)

@@ -183,6 +183,7 @@ func (w *worker) park(ctx context.Context) (*kafka.Polled, error) {
 	if posted {
 		cancel()
 	}
+	w.out.counted = ""
 	w.busy.Store(0)
 	polled, err := w.group.Poll(wait)
 	w.busy.Store(time.Now().UnixNano())

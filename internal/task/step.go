@@ -19,6 +19,7 @@ func (t *Task) Step(now int64, max int) (n int, err error) {
 	for n < max {
 		in, err := t.choose(now)
 		if in == nil || err != nil {
+			t.between()
 			return n, err
 		}
 		if err := t.take(in); err != nil {
@@ -26,6 +27,7 @@ func (t *Task) Step(now int64, max int) (n int, err error) {
 		}
 		n++
 	}
+	t.between()
 	return n, nil
 }
 
@@ -51,8 +53,13 @@ func (t *Task) take(in *input) error {
 	if err := t.settled(in.queue.Run()); err != nil {
 		return err
 	}
-	if _, err := t.env.Timers.Fire(t.env.StreamTime, false, t.punctuateStream); err != nil {
-		return err
+	if t.env.Timers.Any() {
+		if _, err := t.env.Timers.Fire(t.env.StreamTime, false, t.punctuateStream); err != nil {
+			return err
+		}
+	}
+	if t.c.Stores.CacheBytes() <= t.c.CacheBytes {
+		return nil
 	}
 	t.between()
 	return t.settled(t.c.Stores.Trim(t.c.CacheBytes))
@@ -72,9 +79,11 @@ func (t *Task) settled(err error) error {
 
 // during makes a record what is in process.
 func (t *Task) during(o *flow.Origin) {
-	t.ctx = rows.Context{Topic: o.Topic, Partition: o.Partition, Offset: o.Offset, Time: o.Time}
+	t.ctx.Topic, t.ctx.Partition, t.ctx.Offset, t.ctx.Time = o.Topic, o.Partition, o.Offset, o.Time
 	if len(o.Headers) > 0 {
 		t.ctx.Headers = o.Headers
+	} else if t.ctx.Headers != nil {
+		t.ctx.Headers = nil
 	}
 }
 
