@@ -17,19 +17,20 @@ import (
 
 // happening is one step of a random test: a record, or what may befall a task.
 type happening struct {
-	Kind  string // record, null key, commit, restart, rebuild, crash
+	Kind  string // record, null key, commit, tick, restart, rebuild, crash
 	Key   string
 	Value string
 	At    int64
 }
 
-func happenings(span int64) *rapid.Generator[[]happening] {
+func happenings(unit int64, befall ...string) *rapid.Generator[[]happening] {
+	kinds := append([]string{"record", "record", "record", "record", "record", "record", "null key"}, befall...)
 	one := rapid.Custom(func(t *rapid.T) happening {
 		return happening{
-			Kind:  rapid.SampledFrom([]string{"record", "record", "record", "record", "record", "record", "null key", "commit", "restart", "rebuild", "crash"}).Draw(t, "kind"),
+			Kind:  rapid.SampledFrom(kinds).Draw(t, "kind"),
 			Key:   rapid.SampledFrom([]string{"a", "b", "ab"}).Draw(t, "key"),
 			Value: rapid.StringMatching(`[x-z]`).Draw(t, "value"),
-			At:    rapid.Int64Range(0, span).Draw(t, "at"),
+			At:    unit * rapid.Int64Range(0, 120).Draw(t, "at"),
 		}
 	})
 	return rapid.SliceOfN(one, 1, 40)
@@ -46,6 +47,8 @@ func live(d *weirtest.Driver, all []happening) {
 			d.SendRaw("texts", 0, nil, []byte("x"), at(1<<40))
 		case "commit":
 			d.Commit()
+		case "tick":
+			d.AdvanceWallClock(600 * time.Millisecond)
 		case "restart":
 			d.Restart()
 		case "rebuild":
@@ -78,6 +81,31 @@ func (b box) String() string {
 	return fmt.Sprintf("%s[%d,%d]=%s@%d", b.key, b.start, b.end, b.sum, b.at)
 }
 
+// looking is when closed windows are looked for: at each record, or at most once a second, from the start of each life of a task.
+type looking struct {
+	throttled bool
+	now, due  int64
+}
+
+// at says whether a record looks for closed windows; other happenings move the clock.
+func (l *looking) at(h happening) bool {
+	switch h.Kind {
+	case "tick":
+		l.now += 600
+	case "restart", "rebuild", "crash":
+		l.due = 0
+	case "record":
+		if !l.throttled {
+			return true
+		}
+		if l.now >= l.due {
+			l.due = l.now + 1000
+			return true
+		}
+	}
+	return false
+}
+
 // said is what a model of an aggregation says: updates as they come, what is emitted on close, what is late.
 type said struct {
 	updates, closed []string
@@ -86,7 +114,7 @@ type said struct {
 }
 
 // boxesOf computes tumbling and hopping windows from their definition: a window is closed when its end is not after the greatest time minus grace.
-func boxesOf(all []happening, size, advance, grace int64) (s said) {
+func boxesOf(all []happening, size, advance, grace int64, look looking) (s said) {
 	var boxes []*box
 	find := func(key string, start int64) *box {
 		for _, b := range boxes {
@@ -100,6 +128,7 @@ func boxesOf(all []happening, size, advance, grace int64) (s said) {
 	}
 	now := int64(-1)
 	for _, h := range all {
+		looks := look.at(h)
 		if h.Kind != "record" {
 			continue
 		}
@@ -118,7 +147,7 @@ func boxesOf(all []happening, size, advance, grace int64) (s said) {
 		}
 		slices.SortFunc(boxes, func(a, b *box) int { return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.key, b.key)) })
 		for _, b := range boxes {
-			if !b.emitted && b.end <= now-grace {
+			if looks && !b.emitted && b.end <= now-grace {
 				b.emitted = true
 				s.closed = append(s.closed, b.String())
 			}
@@ -126,6 +155,21 @@ func boxesOf(all []happening, size, advance, grace int64) (s said) {
 	}
 	s.table = tableOf(boxes)
 	return s
+}
+
+// merge replaces the sessions that were met by their sum, with one value more.
+func merge(boxes *[]*box, met []*box, sum *box, value string) (updates []string) {
+	sum.sum += value
+	sum.at = sum.end
+	if sum.start < sum.end {
+		for _, b := range met {
+			updates = append(updates, fmt.Sprintf("%s[%d,%d]=null@%d", b.key, b.start, b.end, b.end))
+		}
+	}
+	*boxes = append(slices.DeleteFunc(*boxes, func(b *box) bool {
+		return slices.Contains(met, b) || b.key == sum.key && b.start == sum.start && b.end == sum.end
+	}), sum)
+	return append(updates, sum.String())
 }
 
 func tableOf(boxes []*box) map[string]string {
@@ -137,10 +181,11 @@ func tableOf(boxes []*box) map[string]string {
 }
 
 // sessionsOf computes sessions from their definition.
-func sessionsOf(all []happening, gap, grace int64, onClose bool) (s said) {
+func sessionsOf(all []happening, gap, grace, retention int64, onClose bool, look looking) (s said) {
 	var boxes []*box
 	now, stored := int64(-1), int64(-1)
 	for _, h := range all {
+		looks := look.at(h)
 		if h.Kind != "record" {
 			continue
 		}
@@ -152,33 +197,22 @@ func sessionsOf(all []happening, gap, grace int64, onClose bool) (s said) {
 		sum := &box{key: h.Key, start: h.At, end: h.At}
 		var met []*box
 		for _, b := range boxes {
-			if b.key == h.Key && b.end >= h.At-gap && b.start <= h.At+gap && b.end > stored-gap-grace && (!onClose || b.end >= closed) {
+			if b.key == h.Key && b.end >= h.At-gap && b.start <= h.At+gap && b.end > stored-retention && (!onClose || b.end >= closed) {
 				met = append(met, b)
 				sum.start, sum.end, sum.sum = min(sum.start, b.start), max(sum.end, b.end), sum.sum+b.sum
 			}
 		}
 		if sum.end < closed {
 			s.late++
-			continue
+		} else {
+			s.updates = append(s.updates, merge(&boxes, met, sum, h.Value)...)
+			stored = max(stored, sum.end)
 		}
-		sum.sum += h.Value
-		sum.at = sum.end
-		if sum.start < sum.end {
-			for _, b := range met {
-				s.updates = append(s.updates, fmt.Sprintf("%s[%d,%d]=null@%d", b.key, b.start, b.end, b.end))
-			}
-		}
-		boxes = slices.DeleteFunc(boxes, func(b *box) bool {
-			return slices.Contains(met, b) || b.key == sum.key && b.start == sum.start && b.end == sum.end
-		})
-		boxes = append(boxes, sum)
-		s.updates = append(s.updates, sum.String())
-		stored = max(stored, sum.end)
 		slices.SortFunc(boxes, func(a, b *box) int {
 			return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.start, b.start), cmp.Compare(a.key, b.key))
 		})
 		for _, b := range boxes {
-			if !b.emitted && b.end < closed {
+			if looks && !b.emitted && b.end < closed {
 				b.emitted = true
 				s.closed = append(s.closed, b.String())
 			}
@@ -210,23 +244,36 @@ func lived(t testing.TB, topo *weir.Topology, all []happening, opts ...weirtest.
 }
 
 // compare checks a topology against what its model says: every update without a cache, final tables with one, each closed window once.
-func compare(t *rapid.T, tb testing.TB, w window.Spec, all []happening, update, closing said) {
-	out, table, late := lived(tb, windowedText(tb, w, weir.NoCache()), all)
-	same(t, "updates", out, update.updates)
-	sameTable(t, "without a cache", table, update.table)
-	if late != update.late {
-		t.Fatalf("%d late drops, want %d", late, update.late)
-	}
-	every := rapid.IntRange(0, 5).Draw(t, "commit every")
-	_, table, late = lived(tb, windowedText(tb, w), all, weirtest.CommitEvery(every))
-	sameTable(t, "with a cache", table, update.table)
-	if late != update.late {
-		t.Fatalf("%d late drops with a cache, want %d", late, update.late)
-	}
-	out, _, late = lived(tb, windowedText(tb, w, weir.EmitOnClose()), all, weirtest.CommitEvery(every))
-	same(t, "closed", out, closing.closed)
-	if late != closing.late {
-		t.Fatalf("%d late drops on close, want %d", late, closing.late)
+func compare(t *rapid.T, tb testing.TB, unit int64, w window.Spec, keep weir.OpOption, model func(all []happening, onClose bool, l looking) said) {
+	all := happenings(unit, "commit", "restart", "rebuild", "crash").Draw(t, "all")
+	want := model(all, false, looking{})
+	out, table, late := lived(tb, windowedText(tb, w, keep, weir.NoCache()), all)
+	same(t, "updates", out, want.updates)
+	sameTable(t, "without a cache", table, want.table)
+	sameLate(t, late, want.late)
+
+	every := weirtest.CommitEvery(rapid.IntRange(0, 5).Draw(t, "commit every"))
+	_, table, late = lived(tb, windowedText(tb, w, keep), all, every)
+	sameTable(t, "with a cache", table, want.table)
+	sameLate(t, late, want.late)
+
+	want = model(all, true, looking{})
+	out, _, late = lived(tb, windowedText(tb, w, keep, weir.EmitOnClose()), all, every)
+	same(t, "closed", out, want.closed)
+	sameLate(t, late, want.late)
+
+	// What is known only of windows that were looked at is lost with the machine.
+	all = happenings(unit, "commit", "tick", "tick", "restart", "crash").Draw(t, "all, throttled")
+	want = model(all, true, looking{throttled: true})
+	out, _, late = lived(tb, windowedText(tb, w, keep, weir.EmitOnClose(), weir.EmitEvery(time.Second)), all, every)
+	same(t, "closed, looked for once a second", out, want.closed)
+	sameLate(t, late, want.late)
+}
+
+func sameLate(t *rapid.T, got, want int64) {
+	t.Helper()
+	if got != want {
+		t.Fatalf("%d late drops, want %d", got, want)
 	}
 }
 
@@ -249,32 +296,43 @@ func sameTable(t *rapid.T, what string, got, want map[string]string) {
 	}
 }
 
+func ms(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
+
+// retaining is an option that keeps rows for longer than is needed, or as long, and the retention in ms.
+func retaining(r *rapid.T, unit, need int64) (weir.OpOption, int64) {
+	keep := need + unit*rapid.SampledFrom([]int64{0, 0, 10, 50}).Draw(r, "kept longer")
+	return weir.Retention(ms(keep)), keep
+}
+
 func TestWindowsAgainstTheirDefinition(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		size := rapid.Int64Range(1, 40).Draw(r, "size")
+		unit := rapid.SampledFrom([]int64{1, 20_000}).Draw(r, "unit")
+		size := unit * rapid.Int64Range(1, 40).Draw(r, "size")
 		advance := rapid.Int64Range(max(1, size/5), size).Draw(r, "advance")
-		grace := rapid.Int64Range(0, 30).Draw(r, "grace")
-		all := happenings(120).Draw(r, "all")
-		w := window.Hopping(time.Duration(size)*time.Millisecond, time.Duration(advance)*time.Millisecond).Grace(time.Duration(grace) * time.Millisecond)
-		want := boxesOf(all, size, advance, grace)
-		compare(r, t, w, all, want, want)
+		grace := unit * rapid.Int64Range(0, 30).Draw(r, "grace")
+		keep, _ := retaining(r, unit, size+grace)
+		compare(r, t, unit, window.Hopping(ms(size), ms(advance)).Grace(ms(grace)), keep, func(all []happening, _ bool, l looking) said {
+			return boxesOf(all, size, advance, grace, l)
+		})
 	})
 }
 
 func TestSessionsAgainstTheirDefinition(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		gap := rapid.Int64Range(1, 20).Draw(r, "gap")
-		grace := rapid.Int64Range(0, 30).Draw(r, "grace")
-		all := happenings(120).Draw(r, "all")
-		w := window.Session(time.Duration(gap) * time.Millisecond).Grace(time.Duration(grace) * time.Millisecond)
-		compare(r, t, w, all, sessionsOf(all, gap, grace, false), sessionsOf(all, gap, grace, true))
+		unit := rapid.SampledFrom([]int64{1, 20_000}).Draw(r, "unit")
+		gap := unit * rapid.Int64Range(1, 20).Draw(r, "gap")
+		grace := unit * rapid.Int64Range(0, 30).Draw(r, "grace")
+		keep, retention := retaining(r, unit, gap+grace)
+		compare(r, t, unit, window.Session(ms(gap)).Grace(ms(grace)), keep, func(all []happening, onClose bool, l looking) said {
+			return sessionsOf(all, gap, grace, retention, onClose, l)
+		})
 	})
 }
 
 // A model that keeps no grace must be told from one that does: the test sees.
 func TestModelsTellWindowsApart(t *testing.T) {
 	all := []happening{{Kind: "record", Key: "a", Value: "x", At: 5}, {Kind: "record", Key: "a", Value: "y", At: 25}, {Kind: "record", Key: "a", Value: "z", At: 6}}
-	with, without := boxesOf(all, 10, 10, 20), boxesOf(all, 10, 10, 0)
+	with, without := boxesOf(all, 10, 10, 20, looking{}), boxesOf(all, 10, 10, 0, looking{})
 	if with.late != 0 || without.late != 1 || fmt.Sprint(with.table) == fmt.Sprint(without.table) || len(without.closed) != 1 {
 		t.Errorf("with grace %v, without %v", with, without)
 	}
@@ -282,7 +340,7 @@ func TestModelsTellWindowsApart(t *testing.T) {
 	if fmt.Sprint(table) == fmt.Sprint(with.table) {
 		t.Error("a topology without grace agrees with a model that has it")
 	}
-	if s, far := sessionsOf(all, 20, 0, false), sessionsOf(all, 1, 0, false); fmt.Sprint(s.table) == fmt.Sprint(far.table) {
+	if s, far := sessionsOf(all, 20, 0, 20, false, looking{}), sessionsOf(all, 1, 0, 1, false, looking{}); fmt.Sprint(s.table) == fmt.Sprint(far.table) {
 		t.Error("sessions of different gaps agree")
 	}
 }
