@@ -151,11 +151,22 @@ func (p *partition) end() int64 {
 }
 
 // all are a topic's readable records, in the order in which they were written.
-func (t *topic) all() (recs []entry) {
+func (t *topic) all() []RawRecord {
+	n := 0
 	for _, p := range t.parts {
-		recs = append(recs, p.readable()...)
+		n += p.done
 	}
-	slices.SortFunc(recs, func(a, b entry) int { return cmp.Compare(a.seq, b.seq) })
+	recs, at := make([]RawRecord, 0, n), make([]int, len(t.parts))
+	for len(recs) < n {
+		first := -1
+		for i, p := range t.parts {
+			if at[i] < p.done && (first < 0 || p.log[at[i]].seq < t.parts[first].log[at[first]].seq) {
+				first = i
+			}
+		}
+		recs = append(recs, t.parts[first].log[at[first]].RawRecord)
+		at[first]++
+	}
 	return recs
 }
 
