@@ -21,6 +21,22 @@ func appendEscaped(dst, key []byte) []byte {
 	}
 }
 
+// escapeTail turns the bytes of dst from an offset on, which hold a key, into its escaped form. Most keys have no byte 00: nothing is copied.
+func escapeTail(dst []byte, from int) []byte {
+	if bytes.IndexByte(dst[from:], 0) < 0 {
+		return append(dst, 0, 1)
+	}
+	return appendEscaped(dst[:from], clone(dst[from:]))
+}
+
+// cutKey is cutEscaped, without a copy where the key has no byte 00.
+func cutKey(b []byte) (key, rest []byte, err error) {
+	if i := bytes.IndexByte(b, 0); i >= 0 && i+1 < len(b) && b[i+1] == 1 {
+		return b[:i:i], b[i+2:], nil
+	}
+	return cutEscaped(nil, b)
+}
+
 var errEscape = errors.New("row key: an escaped part is not closed")
 
 // cutEscaped appends to dst the key whose escaped form b begins with, and returns what follows it.

@@ -29,12 +29,13 @@ func (s sessionKeys[K]) Append(dst []byte, k window.Key[K]) ([]byte, error) {
 	if err := checkSession(start, end); err != nil {
 		return dst, err
 	}
-	var buf [64]byte
-	key, err := s.of.Append(buf[:0], k.Key)
+	dst = appendTime(dst, end/s.interval)
+	from := len(dst)
+	dst, err := s.of.Append(dst, k.Key)
 	if err != nil {
 		return dst, err
 	}
-	return s.join(dst, key, end, start), nil
+	return appendTime(appendTime(escapeTail(dst, from), end), start), nil
 }
 
 func checkSession(start, end int64) error {
@@ -52,11 +53,12 @@ func (s sessionKeys[K]) join(dst, key []byte, end, start int64) []byte {
 	return appendTime(appendTime(dst, end), start)
 }
 
-func (s sessionKeys[K]) cut(dst, local []byte) (key []byte, end, start int64, err error) {
+// cut takes a local key apart; key is not escaped, and may be a part of local.
+func (s sessionKeys[K]) cut(local []byte) (key []byte, end, start int64, err error) {
 	if len(local) < stampLen {
-		return dst, 0, 0, tooShort("session", local, stampLen)
+		return nil, 0, 0, tooShort("session", local, stampLen)
 	}
-	key, tail, err := cutEscaped(dst, local[stampLen:])
+	key, tail, err := cutKey(local[stampLen:])
 	if err != nil {
 		return key, 0, 0, err
 	}
@@ -67,8 +69,7 @@ func (s sessionKeys[K]) cut(dst, local []byte) (key []byte, end, start int64, er
 }
 
 func (s sessionKeys[K]) Decode(local []byte) (k window.Key[K], err error) {
-	var buf [64]byte
-	raw, end, start, err := s.cut(buf[:0], local)
+	raw, end, start, err := s.cut(local)
 	if err != nil {
 		return k, err
 	}
@@ -77,11 +78,11 @@ func (s sessionKeys[K]) Decode(local []byte) (k window.Key[K], err error) {
 }
 
 func (s sessionKeys[K]) AppendLog(dst, local []byte) ([]byte, error) {
-	dst, end, start, err := s.cut(dst, local)
+	key, end, start, err := s.cut(local)
 	if err != nil {
 		return dst, err
 	}
-	return appendTime(appendTime(dst, end), start), nil
+	return appendTime(appendTime(append(dst, key...), end), start), nil
 }
 
 func (s sessionKeys[K]) AppendLocal(dst, log []byte) ([]byte, error) {
@@ -119,8 +120,7 @@ type indexedSessions[K any] struct{ sessionKeys[K] }
 func (s indexedSessions[K]) Format() string { return s.sessionKeys.Format() + " indexed" }
 
 func (s indexedSessions[K]) AppendIndex(dst, local []byte) ([]byte, error) {
-	var buf [64]byte
-	key, end, start, err := s.cut(buf[:0], local)
+	key, end, start, err := s.cut(local)
 	if err != nil {
 		return dst, err
 	}

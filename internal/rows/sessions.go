@@ -118,11 +118,14 @@ func (v *SessionView[K, V]) find(lo, hi *K, earliestEnd, latestStart int64, reve
 // spans are the ranges of the keys in each segment; of one key they begin at its first session that may be wanted.
 func (v *SessionView[K, V]) spans(b bounds, one bool, from, to int64) (spans []Span) {
 	for n := from / v.layout.interval; n <= to/v.layout.interval; n++ {
-		s := b.span(n)
-		if one {
-			s.Lo = appendTime(s.Lo, from)
+		if !one {
+			spans = append(spans, b.span(n))
+			continue
 		}
-		spans = append(spans, s)
+		room := make([]byte, 0, 2*(len(b.lo)+spanRoom))
+		lo := appendTime(appendEscaped(appendTime(room, n), b.lo), from)
+		hi := appendEscaped(appendTime(lo[len(lo):], n), b.lo)
+		spans = append(spans, Span{lo, afterEscaped(hi)})
 	}
 	return spans
 }

@@ -119,27 +119,30 @@ func (s segmentedKeys[K]) append(dst []byte, k K, start int64, seq uint32) ([]by
 	if start < 0 {
 		return dst, errStart(start)
 	}
-	var buf [64]byte
-	key, err := s.of.Append(buf[:0], k)
+	dst = appendTime(dst, start/s.interval)
+	from := len(dst)
+	dst, err := s.of.Append(dst, k)
 	if err != nil {
 		return dst, err
 	}
-	return s.join(dst, key, start, seq), nil
+	return s.tail(escapeTail(dst, from), start, seq), nil
 }
 
 // join makes a local key of its parts; key is not escaped.
 func (s segmentedKeys[K]) join(dst, key []byte, start int64, seq uint32) []byte {
-	dst = appendTime(dst, start/s.interval)
-	dst = appendTime(appendEscaped(dst, key), start)
-	return append(dst, byte(seq>>24), byte(seq>>16), byte(seq>>8), byte(seq))
+	return s.tail(appendEscaped(appendTime(dst, start/s.interval), key), start, seq)
 }
 
-// cut takes a local key apart; key is not escaped and appended to dst.
-func (s segmentedKeys[K]) cut(dst, local []byte) (key []byte, start int64, seq []byte, err error) {
+func (s segmentedKeys[K]) tail(dst []byte, start int64, seq uint32) []byte {
+	return append(appendTime(dst, start), byte(seq>>24), byte(seq>>16), byte(seq>>8), byte(seq))
+}
+
+// cut takes a local key apart; key is not escaped, and may be a part of local.
+func (s segmentedKeys[K]) cut(local []byte) (key []byte, start int64, seq []byte, err error) {
 	if len(local) < stampLen {
-		return dst, 0, nil, tooShort("window", local, stampLen)
+		return nil, 0, nil, tooShort("window", local, stampLen)
 	}
-	key, tail, err := cutEscaped(dst, local[stampLen:])
+	key, tail, err := cutKey(local[stampLen:])
 	if err != nil {
 		return key, 0, nil, err
 	}
@@ -150,8 +153,7 @@ func (s segmentedKeys[K]) cut(dst, local []byte) (key []byte, start int64, seq [
 }
 
 func (s segmentedKeys[K]) Decode(local []byte) (k window.Key[K], err error) {
-	var buf [64]byte
-	raw, start, _, err := s.cut(buf[:0], local)
+	raw, start, _, err := s.cut(local)
 	if err != nil {
 		return k, err
 	}
@@ -160,11 +162,11 @@ func (s segmentedKeys[K]) Decode(local []byte) (k window.Key[K], err error) {
 }
 
 func (s segmentedKeys[K]) AppendLog(dst, local []byte) ([]byte, error) {
-	dst, start, seq, err := s.cut(dst, local)
+	key, start, seq, err := s.cut(local)
 	if err != nil {
 		return dst, err
 	}
-	return append(appendTime(dst, start), seq...), nil
+	return append(appendTime(append(dst, key...), start), seq...), nil
 }
 
 func (s segmentedKeys[K]) AppendLocal(dst, log []byte) ([]byte, error) {
@@ -200,8 +202,7 @@ type indexedWindows[K any] struct{ segmentedKeys[K] }
 func (s indexedWindows[K]) Format() string { return s.segmentedKeys.Format() + " indexed" }
 
 func (s indexedWindows[K]) AppendIndex(dst, local []byte) ([]byte, error) {
-	var buf [64]byte
-	key, start, seq, err := s.cut(buf[:0], local)
+	key, start, seq, err := s.cut(local)
 	if err != nil {
 		return dst, err
 	}

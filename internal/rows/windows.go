@@ -176,11 +176,16 @@ func (v *WindowView[K, V]) betweenAligned(key []byte, from, to int64, reverse bo
 
 func alignedSpan(from, to int64) Span { return Span{appendTime(nil, from), appendAfter(nil, to)} }
 
+// spanRoom is what a bound of a span needs beside a key without bytes to escape.
+const spanRoom = 2*stampLen + 2
+
 // keySpans are the rows of one key in each segment.
 func (v *WindowView[K, V]) keySpans(key []byte, from, to int64) (spans []Span) {
 	for n := from / v.layout.seg.interval; n <= to/v.layout.seg.interval; n++ {
-		head := appendEscaped(appendTime(nil, n), key)
-		spans = append(spans, Span{appendTime(clone(head), from), appendAfter(clone(head), to)})
+		room := make([]byte, 0, 2*(len(key)+spanRoom))
+		lo := appendTime(appendEscaped(appendTime(room, n), key), from)
+		hi := appendAfter(appendEscaped(appendTime(lo[len(lo):], n), key), to)
+		spans = append(spans, Span{lo, hi})
 	}
 	return spans
 }
@@ -252,10 +257,12 @@ func keyBounds[K any](s serde.Serde[K], lo, hi *K) (b bounds, err error) {
 	if lo == nil {
 		return b, nil
 	}
-	if b.lo, err = encodeKey(s, []byte{}, *lo); err != nil {
+	if b.lo, err = encodeKey(s, make([]byte, 0, 32), *lo); err != nil {
 		return b, err
 	}
-	b.hi, err = encodeKey(s, []byte{}, *hi)
+	if b.hi = b.lo; hi != lo {
+		b.hi, err = encodeKey(s, []byte{}, *hi)
+	}
 	return b, err
 }
 
@@ -268,7 +275,10 @@ func (b bounds) span(segment int64) Span {
 	if b.lo == nil {
 		return Span{appendTime(nil, segment), appendAfter(nil, segment)}
 	}
-	return Span{appendEscaped(appendTime(nil, segment), b.lo), afterEscaped(appendEscaped(appendTime(nil, segment), b.hi))}
+	room := make([]byte, 0, len(b.lo)+len(b.hi)+2*spanRoom)
+	lo := appendEscaped(appendTime(room, segment), b.lo)
+	hi := appendEscaped(appendTime(lo[len(lo):len(lo)], segment), b.hi)
+	return Span{lo, afterEscaped(hi)}
 }
 
 // Windows is a task's store of windows: state.Window. T is the table under it.

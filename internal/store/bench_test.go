@@ -11,6 +11,7 @@ import (
 	"github.com/weirstream/weir/serde"
 	"github.com/weirstream/weir/state"
 	"github.com/weirstream/weir/state/pebble"
+	"github.com/weirstream/weir/window"
 )
 
 const benchKeys = 100_000
@@ -147,4 +148,81 @@ func BenchmarkUncached(b *testing.B) {
 	if err := set.Close(); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// BenchmarkSession is what a session aggregation does with a record: find the key's sessions, drop the one that it is in, put it longer.
+func BenchmarkSession(b *testing.B) {
+	for _, cached := range []bool{false, true} {
+		b.Run(fmt.Sprintf("cached=%v", cached), func(b *testing.B) { benchSession(b, cached) })
+	}
+}
+
+func benchSession(b *testing.B, cached bool) {
+	s := rows.NewSession("s", serde.String(), serde.Int64(), 3_600_000, false)
+	s.Cached = cached
+	set, err := store.Open(onDisk(b), nil, []*rows.Spec{s})
+	must(b, err)
+	log := func(string, []byte, []byte, int64, bool) error { return nil }
+	must(b, set.Start(log, &rows.Context{Topic: "in"}, func(err error) { b.Fatal(err) }, nil))
+	got, _ := set.Store("s")
+	sessions := got.(*rows.Sessions[string, int64])
+	names := benchNames(1000)
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		k, at := names[i%1000], int64(i)
+		sum, start := int64(1), at
+		var old []window.Key[string]
+		for w, it := range sessions.Find(k, at-5000, at+5000) {
+			sum, start = sum+it.Value, w.StartMs()
+			old = append(old, w)
+		}
+		for _, w := range old {
+			must(b, sessions.T.Delete(w, at))
+		}
+		must(b, sessions.T.Set(window.NewKey(k, start, at), sum, at))
+		if i++; i%10_000 == 0 {
+			must(b, set.FlushCaches())
+			must(b, set.Commit(nil))
+		}
+	}
+	must(b, set.Close())
+}
+
+func must(b *testing.B, err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkJoin is what a stream join does with a record: look into the other side's window, put into its own.
+func BenchmarkJoin(b *testing.B) {
+	side := func(name string) *rows.Spec {
+		return rows.NewWindow(name, serde.String(), serde.Int64(), rows.Windowing{Size: 10_000, Retention: 600_000, Duplicates: true})
+	}
+	set, err := store.Open(onDisk(b), nil, []*rows.Spec{side("left"), side("right")})
+	must(b, err)
+	log := func(string, []byte, []byte, int64, bool) error { return nil }
+	must(b, set.Start(log, &rows.Context{Topic: "in"}, func(err error) { b.Fatal(err) }, nil))
+	var sides [2]*rows.Windows[string, int64]
+	for i, name := range []string{"left", "right"} {
+		got, _ := set.Store(name)
+		sides[i] = got.(*rows.Windows[string, int64])
+	}
+	names := benchNames(1000)
+	b.ReportAllocs()
+	i, found := 0, 0
+	for b.Loop() {
+		k, at := names[i/2%1000], int64(i)
+		for range sides[1-i%2].Between(k, at-5000, at+5000, false) {
+			found++
+		}
+		must(b, sides[i%2].PutAt(k, at, 1, at))
+		if i++; i%10_000 == 0 {
+			must(b, set.Commit(nil))
+		}
+	}
+	b.ReportMetric(float64(found)/float64(i), "found/op")
+	must(b, set.Close())
 }

@@ -60,7 +60,12 @@ func (o *ordered) reset() { *o = *newOrdered() }
 
 func (o *ordered) iter(lo, hi []byte, reverse bool) *orderedIter {
 	o.open++
-	return &orderedIter{of: o, tree: o.tree, it: o.tree.Iter(), lo: bytes.Clone(lo), hi: bytes.Clone(hi), reverse: reverse}
+	i := &orderedIter{of: o, tree: o.tree, it: o.tree.Iter(), reverse: reverse}
+	bounds := append(append(make([]byte, 0, len(lo)+len(hi)), lo...), hi...)
+	if i.lo = bounds[:len(lo)]; hi != nil {
+		i.hi = bounds[len(lo):]
+	}
+	return i
 }
 
 // orderedIter walks the tree of the moment in which it was made: before the first write, at one, or done.
