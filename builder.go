@@ -21,14 +21,15 @@ type Builder struct {
 	serdes   map[reflect.Type]any   // RegisterSerde: serde.Serde of the type
 	declared map[reflect.Type][]any // of the topics used here
 	stores   map[string]bool
-	late     []func() // run by Build, in order, when every serde is known
+	read     map[string]reading // by the topics of From
+	late     []func()           // run by Build, in order, when every serde is known
 	built    bool
 	recovers bool
 }
 
 // NewBuilder starts a topology.
 func NewBuilder() *Builder {
-	return &Builder{graph: topology.NewGraph(), counters: map[string]int{}, serdes: map[reflect.Type]any{}, declared: map[reflect.Type][]any{}, stores: map[string]bool{}}
+	return &Builder{graph: topology.NewGraph(), counters: map[string]int{}, serdes: map[reflect.Type]any{}, declared: map[reflect.Type][]any{}, stores: map[string]bool{}, read: map[string]reading{}}
 }
 
 // Optimization is a rule that changes the topology without changing results.

@@ -2,6 +2,8 @@ package weir
 
 import (
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/weirstream/weir/internal/flow"
@@ -96,9 +98,45 @@ func TopicsMatching[K, V any](pattern string, key serde.Serde[K], value serde.Se
 // From reads topics as a stream. A null key or value passes. Options: Named, StartAt, SkipInvalidTime, UsePartitionTime, WallClockTime, OnError.
 func From[K, V any](b *Builder, src Source[K, V], opts ...OpOption) Stream[K, V] {
 	o := b.newOp("From", opts, sourceOptions)
-	n := addSource(b, o, b.nodeName(o), src.source())
-	like := src.source().like
-	return Stream[K, V]{b: b, n: n, key: known(like.key), value: known(like.value)}
+	s := src.source()
+	return Stream[K, V]{b: b, n: readOnce(b, o, s), key: known(s.like.key), value: known(s.like.value)}
+}
+
+// reading is how From reads its topics: what a second From of the same topics must agree with.
+type reading struct {
+	n          *topology.Node
+	key, value string // serdes
+	eventTime  uintptr
+	reset      topology.Reset
+	time       flow.TimePolicy
+}
+
+// readOnce is the source node of topics, that of an earlier From where there is one: topics are read once (Kafka's mergeDuplicateSourceNodes).
+func readOnce[K, V any](b *Builder, o *op, s source[K, V]) *topology.Node {
+	if s.like.key == nil || s.like.value == nil {
+		return addSource(b, o, b.nodeName(o), s)
+	}
+	var names []string
+	for _, t := range s.topics {
+		names = append(names, t.name)
+	}
+	slices.Sort(names)
+	if s.pattern != "" {
+		names = []string{"/" + s.pattern + "/"}
+	}
+	id := strings.Join(names, "\n")
+	now := reading{key: s.like.key.Name(), value: s.like.value.Name(), eventTime: reflect.ValueOf(s.like.eventTime).Pointer(), reset: o.reset, time: o.time}
+	had, ok := b.read[id]
+	if !ok {
+		now.n = addSource(b, o, b.nodeName(o), s)
+		b.read[id] = now
+		return now.n
+	}
+	now.n = had.n
+	if had != now || had.n.Outs[""] != reflect.TypeFor[flow.Receiver[K, V]]() {
+		b.faultf(o, "topics %q are read by %q in another way: one source reads them once, with one pair of serdes, one event time and one set of options", names, had.n.Name)
+	}
+	return had.n
 }
 
 // addSource adds a source node that reads topics.
