@@ -258,7 +258,8 @@ func (g *Group) Poll(ctx context.Context) (*Polled, error) {
 	}
 	g.fence()
 	g.rewind()
-	g.polled.Started, g.polled.Fetched = nil, g.polled.Fetched[:0]
+	clear(g.polled.Fetched) // it would keep the records of the poll before
+	g.polled.Fetched = g.polled.Fetched[:0]
 	err := g.take(fetches)
 	return &g.polled, err
 }

@@ -236,7 +236,11 @@ func sentOf(r *kgo.Record) *sent {
 	if s, ok := r.Context.(*sent); ok {
 		return s
 	}
-	return r.Context.Value(sentKey{}).(*sent)
+	s, ok := r.Context.Value(sentKey{}).(*sent)
+	if !ok {
+		panic("kafka: a hook took away the record's context instead of wrapping it")
+	}
+	return s
 }
 
 func (l *life) failed(s *sent, err error) {

@@ -95,6 +95,7 @@ func (r *Reader) Poll(ctx context.Context) ([]Fetched, error) {
 	if ctx != nil && ctx.Err() != nil {
 		ctx = nil
 	}
+	clear(r.fetched) // it would keep the records of the poll before
 	r.fetched = r.fetched[:0]
 	closed := false
 	r.cl.PollFetches(ctx).EachPartition(func(f kgo.FetchTopicPartition) {

@@ -108,11 +108,21 @@ func zombieScenario(t *testing.T, at place, eos, sabotage bool) error {
 	defer release()
 
 	tried := make(chan error, 1)
-	try := sync.OnceFunc(func() {
+	tp := TP{Topic: at.in}
+	commit := func() error {
 		if sabotage {
-			defer believeTheClient(a.g, TP{Topic: at.in})()
+			defer believeTheClient(a.g, tp)()
 		}
-		_, err := Commit(testContext(t), a.g, a.p, CommitInput{Offsets: []Offset{{TP: TP{Topic: at.in}, Offset: 50, LeaderEpoch: -1}}})
+		_, err := Commit(testContext(t), a.g, a.p, CommitInput{Offsets: []Offset{{TP: tp, Offset: 50, LeaderEpoch: -1}}})
+		return err
+	}
+	try := sync.OnceFunc(func() {
+		err := commit()
+		// The saboteur may be too early: the client has an id, and is not a member under it yet.
+		for n := 0; sabotage && err != nil && n < 100; n++ {
+			time.Sleep(50 * time.Millisecond)
+			err = commit()
+		}
 		tried <- err
 	})
 	lost := &lateCommit{tester: a, commit: try}
