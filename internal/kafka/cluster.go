@@ -87,6 +87,9 @@ func (c *Cluster) check(ctx context.Context) error {
 		resp, err = apiVersions(ctx, c.cl)
 		return err
 	})
+	if ke := (*kerr.Error)(nil); errors.As(err, &ke) {
+		return fmt.Errorf("the Kafka broker at %s refuses: %w", c.seeds(), err)
+	}
 	if err != nil {
 		return fmt.Errorf("no Kafka broker answers at %s: %w", c.seeds(), err)
 	}

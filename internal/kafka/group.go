@@ -171,8 +171,6 @@ type Polled struct {
 
 // NewGroup makes the member; it joins in the background. Handler calls come from Poll.
 func NewGroup(set *Settings, cfg GroupConfig) (*Group, error) {
-	over, cancel := context.WithCancel(context.Background())
-	cancel()
 	g := &Group{
 		set:    set,
 		cfg:    cfg,
@@ -186,6 +184,7 @@ func NewGroup(set *Settings, cfg GroupConfig) (*Group, error) {
 	g.life, g.end = context.WithCancel(context.Background())
 	cl, err := set.client(g.options()...)
 	if err != nil {
+		g.end()
 		return nil, fmt.Errorf("group %s: %w", set.App, err)
 	}
 	g.cl, g.adm, g.client = cl, kadm.NewClient(cl), cl.GroupMetadata
@@ -243,7 +242,7 @@ func (g *Group) subscription() []kgo.Opt {
 // Poll parks the worker until records come or the context ends; with a nil or ended context it only takes what is there.
 // Rebalances happen meanwhile, and only meanwhile. That the context ended is no error.
 //
-// An error means that this member can not go on: the group refuses it, or it could not plan (PlanError), or it is closed.
+// An error means that this member cannot go on: the group refuses it, or it could not plan (PlanError), or it is closed.
 func (g *Group) Poll(ctx context.Context) (*Polled, error) {
 	if ctx != nil && ctx.Err() != nil {
 		ctx = nil
