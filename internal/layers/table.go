@@ -60,6 +60,7 @@ var table = []room{
 	{12, "examples/internal/*", 0}, // what several examples share
 	{13, "golden", testOnly},
 	{13, "golden/*", testOnly},
+	{13, "internal/chaos", testOnly},
 	{13, "internal/kafkatest", testOnly},
 	{13, "internal/layers", testOnly},
 	{13, "internal/soak", testOnly},

@@ -1,0 +1,3 @@
+package chaos
+
+func (w *world) deed() {}
