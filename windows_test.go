@@ -30,10 +30,20 @@ func happenings(unit int64, befall ...string) *rapid.Generator[[]happening] {
 			Kind:  rapid.SampledFrom(kinds).Draw(t, "kind"),
 			Key:   rapid.SampledFrom([]string{"a", "b", "ab"}).Draw(t, "key"),
 			Value: rapid.StringMatching(`[x-z]`).Draw(t, "value"),
-			At:    unit * rapid.Int64Range(0, 120).Draw(t, "at"),
+			At:    unit * rapid.OneOf(rapid.Int64Range(-30, 20), rapid.Int64Range(-120, 60)).Draw(t, "after the time so far"),
 		}
 	})
-	return rapid.SliceOfN(one, 1, 40)
+	return rapid.Map(rapid.SliceOfN(one, 1, 40), func(all []happening) []happening {
+		now := int64(0)
+		for i := range all {
+			h := &all[i]
+			h.At = max(0, now+h.At)
+			if h.Kind == "record" {
+				now = max(now, h.At)
+			}
+		}
+		return all
+	})
 }
 
 // live runs what happens. A crash follows a commit: what is uncommitted would be done again.
