@@ -3,13 +3,13 @@
 package soak
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/weirstream/weir/internal/kafkatest"
@@ -26,81 +26,25 @@ func TestPayments(t *testing.T) {
 }
 
 func testPayments(t *testing.T, exactly bool) {
-	b := dial(t, kafkatest.Broker(t))
-	in, out := kafkatest.Topic(t, "payments", paymentPartitions, nil), kafkatest.Topic(t, "totals", paymentPartitions, nil)
-	app := kafkatest.Name("payments")
-	b.internal(app)
-	run := launch{Program: "payments", App: app, Kafka: b.addr, ExactlyOnce: exactly, Topics: []string{in, out}}
-	first, second := run, run
-	first.State, second.State = t.TempDir(), t.TempDir()
-	p, q := start(t, first), start(t, second)
-
-	f := newPayments(b, in, setting(t, "WEIR_SOAK_PAYMENTS", 200_000))
-	p.running()
-	q.running()
+	r := newPaymentRun(t, exactly)
+	f := newPayments(r.broker, r.Topics[0], setting(t, "WEIR_SOAK_PAYMENTS", 200_000))
 	f.send(f.total * 8 / 10)
-	changelog := app + "-" + paymentStore + "-changelog"
-	waitFor(t, "half as many changelog records as payments", 2*time.Minute, func() bool {
-		p.mustLive()
-		q.mustLive()
-		return b.size(changelog) >= int64(f.total/2)
-	})
+	// What is replayed is what was written since the last commit: the burst must be over.
+	waitFor(t, "the burst is processed", 2*time.Minute, func() bool { return r.behind() < int64(f.total/100) })
+	if n := r.size(r.changelog); n < int64(f.total/2) {
+		t.Fatalf("%d payments made only %d changelog records", f.made, n)
+	}
 	trickling := f.trickle(f.total * 9 / 10)
-	if exactly && !b.killInTransaction(p) {
-		t.Error("the kill found no transaction open")
-	} else if !exactly {
-		p.kill()
-	}
-	before := b.ends(changelog)
-	p = p.again()
-	p.running()
-	q.running()
-
-	inChangelogs, replayed := int64(0), int64(0)
-	for task, n := range p.restored() {
-		t.Logf("task %s read %d changelog records again", task, n)
-		replayed += n
-	}
-	for i := range int32(paymentPartitions) {
-		if end, ok := before.Lookup(changelog, i); ok && p.tasks()[fmt.Sprintf("1_%d", i)] {
-			inChangelogs += end.Offset
-		}
-	}
-	t.Logf("the killed process came back to %d changelog records of %d, and read %d again", inChangelogs, b.size(changelog), replayed)
-	if inChangelogs < int64(f.total/8) {
-		t.Errorf("the process that was killed got only %d changelog records back: its state is elsewhere", inChangelogs)
-	}
-	if err := judgeReplay(inChangelogs, replayed); err != nil {
-		t.Error(err)
-	}
-
-	q.stop()
-	q = q.again()
-	q.running()
-	p.running()
+	r.kill()
+	r.stop()
 	<-trickling
 	f.send(f.total)
-	slack := int64(0)
-	if exactly {
-		slack = 1 // the marker at each end
-	}
-	idle := func() bool {
-		p.mustLive()
-		q.mustLive()
-		return b.behind(app, 0, in) == 0 && b.behind(app, slack, app+"-by-merchant-repartition") == 0
-	}
-	waitFor(t, "all payments are processed", time.Minute, idle)
-	f.close()
-	waitFor(t, "what closes the windows is processed", time.Minute, idle)
-	got := sums{}
-	waitFor(t, "the last window is out", time.Minute, func() bool {
-		got = readTotals(b, out)
-		return len(got) >= len(f.model)
-	})
-	p.stop()
-	q.stop()
-
-	got = readTotals(b, out)
+	waitFor(t, "all payments are processed", time.Minute, r.idle)
+	f.closeAll(r.Topics[1])
+	waitFor(t, "what closes the windows is processed", time.Minute, r.idle)
+	r.p.stop()
+	r.q.stop()
+	got := readTotals(r.broker, r.Topics[1])
 	judge := judgeAtLeast
 	if exactly {
 		judge = judgeExactly
@@ -109,6 +53,90 @@ func testPayments(t *testing.T, exactly bool) {
 		t.Error(err)
 	}
 	t.Logf("%d payments, %d sums of %d merchants and minutes", f.total, written(got), len(f.model))
+}
+
+// paymentRun is two processes of the payments app.
+type paymentRun struct {
+	*broker
+	launch
+	p, q      *process
+	changelog string
+	groups    string // the repartition topic
+}
+
+func newPaymentRun(t *testing.T, exactly bool) *paymentRun {
+	t.Helper()
+	b := dial(t, kafkatest.Broker(t))
+	in, out := kafkatest.Topic(t, "payments", paymentPartitions, nil), kafkatest.Topic(t, "totals", paymentPartitions, nil)
+	app := kafkatest.Name("payments")
+	b.internal(app)
+	r := &paymentRun{broker: b, changelog: app + "-" + paymentStore + "-changelog", groups: app + "-by-merchant-repartition"}
+	r.launch = launch{Program: "payments", App: app, Kafka: b.addr, ExactlyOnce: exactly, Topics: []string{in, out}}
+	first, second := r.launch, r.launch
+	first.State, second.State = t.TempDir(), t.TempDir()
+	r.p, r.q = start(t, first), start(t, second)
+	r.running()
+	return r
+}
+
+func (r *paymentRun) running() {
+	r.t.Helper()
+	r.p.running()
+	r.q.running()
+}
+
+// behind is how many records of either sub-topology are not committed.
+func (r *paymentRun) behind() int64 {
+	r.t.Helper()
+	r.p.mustLive()
+	r.q.mustLive()
+	markers := int64(0)
+	if r.ExactlyOnce {
+		markers = 1
+	}
+	return r.broker.behind(r.App, 0, r.Topics[0]) + r.broker.behind(r.App, markers, r.groups)
+}
+
+func (r *paymentRun) idle() bool { return r.behind() == 0 }
+
+// kill kills a process while it works, starts it again, and wants it to go on from what it has on disk.
+func (r *paymentRun) kill() {
+	r.t.Helper()
+	if !r.ExactlyOnce {
+		r.p.kill()
+	} else if !r.killInTransaction(r.p) {
+		r.t.Error("the kill found no transaction open")
+	}
+	ends := r.ends(r.changelog)
+	r.p = r.p.again()
+	r.running()
+
+	written, replayed := int64(0), int64(0)
+	for task, n := range r.p.restored() {
+		r.t.Logf("task %s read %d changelog records again", task, n)
+		replayed += n
+	}
+	ran := r.p.tasks()
+	ends.Each(func(o kadm.ListedOffset) {
+		if ran[fmt.Sprintf("1_%d", o.Partition)] {
+			written += o.Offset
+		}
+	})
+	r.t.Logf("of %d changelog records the killed process got %d back, and read %d again", r.size(r.changelog), written, replayed)
+	if written < r.size(r.changelog)/4 {
+		r.t.Errorf("the process that was killed got only %d changelog records back: its state is elsewhere", written)
+	}
+	if err := judgeReplay(written, replayed); err != nil {
+		r.t.Error(err)
+	}
+}
+
+// stop stops the other process in good order, and starts it again.
+func (r *paymentRun) stop() {
+	r.t.Helper()
+	r.q.stop()
+	r.q = r.q.again()
+	r.running()
 }
 
 func written(got sums) (n int) {
@@ -212,11 +240,28 @@ func (f *payments) record(p payment) *kgo.Record {
 	return &kgo.Record{Topic: f.topic, Key: fmt.Appendf(nil, "%d", f.made), Value: value, Timestamp: time.UnixMilli(p.At)}
 }
 
+// closeAll writes payments of now until all sums are out, or no more come. What has closed is looked for at records, at most
+// once a second: those of the last look, a moment after the one before, come with the next record.
+func (f *payments) closeAll(totals string) {
+	f.b.t.Helper()
+	for n, quiet := int64(0), 0; quiet < 10; quiet++ {
+		f.close()
+		time.Sleep(time.Second)
+		out := f.b.size(totals)
+		if out > n {
+			n, quiet = out, 0
+		}
+		if n >= int64(len(f.model)) && quiet > 0 {
+			return
+		}
+	}
+}
+
 // close writes a payment of now for enough merchants that every partition behind the grouping has one. It closes all windows before.
 func (f *payments) close() {
 	f.b.t.Helper()
 	for i := range 16 * paymentPartitions {
-		f.b.client.Produce(context.Background(), f.record(payment{Merchant: fmt.Sprintf("last-%d", i), Amount: 1, At: time.Now().UnixMilli()}), f.fail)
+		f.b.client.Produce(f.b.t.Context(), f.record(payment{Merchant: fmt.Sprintf("last-%d", i), Amount: 1, At: time.Now().UnixMilli()}), f.fail)
 	}
 	f.flush()
 }
