@@ -1,0 +1,85 @@
+//go:build !race
+
+package flow
+
+import (
+	"testing"
+	"time"
+
+	"github.com/weirstream/weir/internal/rows"
+	"github.com/weirstream/weir/internal/store"
+	"github.com/weirstream/weir/internal/store/mem"
+	"github.com/weirstream/weir/processor"
+	"github.com/weirstream/weir/serde"
+	"github.com/weirstream/weir/window"
+)
+
+// started are the stores of a task, and a node of it.
+func started(t testing.TB, specs ...*rows.Spec) *Node {
+	engine := mem.New()
+	set, err := store.Open(nil, engine, specs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := set.Start(nil, &rows.Context{}, func(err error) { t.Error(err) }, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	return NewNode(&Env{Stores: set, Stats: &Stats{}, StreamTime: -1}, "node", nil, nil)
+}
+
+func counting[K, V any]() Folding[K, V, int64] {
+	return Folding[K, V, int64]{Add: func(_ processor.Record[K, V], n int64, _ bool) (int64, error) { return n + 1, nil }}
+}
+
+func countNode(t testing.TB) Receiver[string, int64] {
+	spec := rows.NewKeyValue("counts", serde.String(), serde.Int64())
+	spec.Cached = true
+	n := started(t, spec)
+	s, _ := n.Env.Stores.Store("counts")
+	return Aggregate(n, s.(*rows.KeyValue[string, int64]).T, counting[string, int64](), false, Fan[string, Change[int64]](nil))
+}
+
+func windowNode(t testing.TB, w window.TimeWindows) Receiver[string, int64] {
+	spec := rows.NewWindow("counts", serde.String(), serde.Int64(), rows.Windowing{Size: w.SizeMs(), Advance: w.AdvanceMs(), Retention: w.RetentionMs()})
+	spec.Cached = true
+	n := started(t, spec)
+	s, _ := n.Env.Stores.Store("counts")
+	return AggregateWindows(n, "counts", s.(*rows.Windows[string, int64]).T, w, counting[string, int64](), nil, false, Fan[window.Key[string], Change[int64]](nil))
+}
+
+func TestCacheHitAllocatesNothing(t *testing.T) {
+	for name, take := range map[string]Receiver[string, int64]{"count": countNode(t), "windowed count": windowNode(t, window.Tumbling(time.Hour))} {
+		r := processor.NewRecord("merchant-17", int64(5), time.UnixMilli(3_600_000))
+		r.Headers = processor.Headers{{Key: "h"}}
+		failed := error(nil)
+		allocs := testing.AllocsPerRun(1000, func() {
+			r.Time = r.Time.Add(time.Millisecond)
+			if err := take(r.WithHeaders(nil)); err != nil {
+				failed = err
+			}
+		})
+		if allocs > 0 || failed != nil {
+			t.Errorf("%s: %v allocations, error %v", name, allocs, failed)
+		}
+	}
+}
+
+func BenchmarkCount(b *testing.B) { benchmarkTake(b, countNode(b)) }
+
+func BenchmarkWindowedCount(b *testing.B) {
+	benchmarkTake(b, windowNode(b, window.Tumbling(time.Hour)))
+}
+
+func benchmarkTake(b *testing.B, take Receiver[string, int64]) {
+	keys := [64]string{}
+	for i := range keys {
+		keys[i] = "merchant-" + string(rune('a'+i))
+	}
+	start := time.UnixMilli(3_600_000).UTC()
+	b.ReportAllocs()
+	for i := range b.N {
+		if err := take(processor.NewRecord(keys[i%64], int64(i), start.Add(time.Duration(i)*time.Microsecond))); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
