@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -44,6 +45,17 @@ type plan struct {
 	sabotage func(*world)
 }
 
+func (p plan) String() string {
+	if !p.exactlyOnce {
+		return "at least once"
+	}
+	version := 2
+	if p.old {
+		version = 1
+	}
+	return fmt.Sprintf("exactly once, transaction version %d, %d workers", version, p.workers)
+}
+
 // world is one run.
 type world struct {
 	t       *testing.T
@@ -66,6 +78,7 @@ type world struct {
 	lives  []*life
 	relics []relic
 	dawdle time.Duration
+	errors []*kfake.FaultHandle
 	faults []error
 }
 
@@ -152,7 +165,7 @@ func (w *world) end() {
 
 // peace ends what the nemesis has begun, and has at least two processes run.
 func (w *world) peace() {
-	w.cluster.Fault() // none
+	w.forgive()
 	for i, p := range w.processes {
 		l := p.now()
 		switch {
@@ -210,8 +223,19 @@ func (w *world) read() []string {
 	return slices.Compact(slices.Sorted(slices.Values(names)))
 }
 
-// failed is the failure of a process that nobody has killed or stopped.
+// alive are the processes that run.
+func (w *world) alive() []*process {
+	return slices.DeleteFunc(slices.Clone(w.processes), func(p *process) bool { return p.now() == nil })
+}
+
+// failed is the failure of a process that nobody has killed, or of one that was stopped.
 func (w *world) failed() error {
+	w.mu.Lock()
+	faults := w.faults
+	w.mu.Unlock()
+	if len(faults) > 0 {
+		return errors.Join(faults...)
+	}
 	for _, p := range w.processes {
 		l := p.now()
 		if l == nil {
@@ -292,7 +316,7 @@ func (w *world) work() {
 	time.Sleep(d)
 }
 
-func counted(counts map[string]int) string {
+func shown(counts map[string]int) string {
 	var all []string
 	for _, k := range slices.Sorted(maps.Keys(counts)) {
 		all = append(all, fmt.Sprintf("%s %d", k, counts[k]))

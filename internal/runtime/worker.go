@@ -162,7 +162,7 @@ func (w *worker) recovered(ctx context.Context, err error) error {
 		w.log.Warn("the member was lost from the group: its work since the last commit is dropped", zap.Error(err))
 		w.loseAll()
 		return nil
-	case errors.Is(err, kafka.ErrProducerDead), errors.Is(err, kafka.ErrUnknownOutcome), errors.Is(err, flow.ErrInterrupted):
+	case redone(err):
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -170,6 +170,11 @@ func (w *worker) recovered(ctx context.Context, err error) error {
 		return w.abandon(ctx)
 	}
 	return err
+}
+
+// redone tells errors after which the work since the last commit is done again, by the same member.
+func redone(err error) bool {
+	return errors.Is(err, kafka.ErrProducerDead) || errors.Is(err, kafka.ErrUnknownOutcome) || errors.Is(err, flow.ErrInterrupted) || errors.Is(err, errForeign)
 }
 
 // park waits in the client, where rebalances happen, until records come, the nearest deadline, or something in the inbox.
@@ -441,6 +446,9 @@ func (o *owned) positions() map[string]int64 {
 	return at
 }
 
+// errForeign says that a changelog has records of somebody else, which the stores must take in before the task goes on. The task is still the member's own.
+var errForeign = errors.New("somebody else wrote to changelog")
+
 // foreign reports that somebody else writes to a changelog of this task: without transactions a gap between our own records says so.
 func (w *worker) foreign(o *owned) error {
 	if w.r.settings.ExactlyOnce {
@@ -448,7 +456,7 @@ func (w *worker) foreign(o *owned) error {
 	}
 	for _, d := range o.task.Changelogs() {
 		if dest, ok := d.Attached.(*kafka.Dest); ok && dest.Gap(o.id.Partition) {
-			return fmt.Errorf("%w: somebody else wrote to changelog %q, partition %d", kafka.ErrFenced, d.Topic, o.id.Partition)
+			return fmt.Errorf("%w %q, partition %d", errForeign, d.Topic, o.id.Partition)
 		}
 	}
 	return nil

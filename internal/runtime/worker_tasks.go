@@ -286,7 +286,7 @@ func (w *worker) leave(clean bool) error {
 
 // lateFailure is the failure of the last commit: nothing is lost by one whose work is done again.
 func (w *worker) lateFailure(err error) error {
-	if errors.Is(err, kafka.ErrFenced) || errors.Is(err, kafka.ErrProducerDead) || errors.Is(err, kafka.ErrUnknownOutcome) || errors.Is(err, flow.ErrInterrupted) {
+	if errors.Is(err, kafka.ErrFenced) || redone(err) {
 		w.log.Warn("the last commit failed: its work is done again", zap.Error(err))
 		return nil
 	}
