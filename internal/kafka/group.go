@@ -833,6 +833,8 @@ func (g *Group) Close() {
 	_ = g.Leave(context.Background()) // at worst the session times out
 	g.end()
 	g.cl.CloseAllowingRebalance()
+	// The client polls once more as it closes. What leaves the group beside that, since Leave did before, would wait for it for ever.
+	g.cl.AllowRebalance()
 }
 
 // LeaveRaw removes this worker's member from the group while the worker itself is stuck: others get its partitions, and
