@@ -57,7 +57,7 @@ func TestRunEndsWithTheFirst(t *testing.T) {
 // TestSendAndRead uses the broker in the process, and looks whether everything is gone after it.
 func TestSendAndRead(t *testing.T) {
 	s := parsed(t)
-	if err := s.Open(t.Context(), 1, "words", "words"); err != nil {
+	if err := s.Open(t.Context(), 1, "words"); err != nil {
 		t.Fatal(err)
 	}
 	words := weir.NewTopic("words", serde.String(), serde.Int64())
