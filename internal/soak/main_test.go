@@ -30,6 +30,7 @@ type launch struct {
 	Kafka       string
 	State       string
 	ExactlyOnce bool
+	NoCache     bool          // of the payments' sums
 	Commit      time.Duration // 0: the default
 	Topics      []string      // what the program reads and writes, in its own order
 }
@@ -154,9 +155,13 @@ const (
 func paymentsProgram(b *weir.Builder, l launch) {
 	byMerchant := weir.GroupBy(weir.From(b, paymentTopic(l.Topics[0])), func(_ string, p payment) string { return p.Merchant }, weir.Named("by-merchant")).
 		WindowedBy(window.Tumbling(minute).Grace(grace))
+	opts := []weir.OpOption{weir.EmitOnClose()}
+	if l.NoCache {
+		opts = append(opts, weir.NoCache())
+	}
 	weir.Aggregate(byMerchant, paymentStore, weir.NewAggregator(nil, func(_ string, p payment, sum int64) int64 {
 		return sum + p.Amount
-	}), weir.EmitOnClose()).ToStream().To(totalTopic(l.Topics[1]))
+	}), opts...).ToStream().To(totalTopic(l.Topics[1]))
 }
 
 // countProgram counts by key, and writes every count.
