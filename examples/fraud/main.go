@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/weirstream/weir"
+	"github.com/weirstream/weir/examples/fraud/alerts"
 	"github.com/weirstream/weir/examples/internal/stage"
 	"github.com/weirstream/weir/examples/internal/traffic"
 )
@@ -31,12 +32,12 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.Open(ctx, 4, Txs.Name(), Cards.Name(), Alerts.Name()); err != nil {
+	if err := s.Open(ctx, 4, alerts.Txs.Name(), alerts.Cards.Name(), alerts.Alerts.Name()); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 
-	topo, err := Topology()
+	topo, err := alerts.Topology()
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 func send(ctx context.Context, s *stage.Stage, running <-chan struct{}) error {
 	c := traffic.Config{Seed: s.Seed, Start: time.Now().Add(-12 * time.Hour), Gap: 100 * time.Millisecond, Kinds: 2000}
 	for card := range traffic.Cards(c) {
-		if err := stage.Send(ctx, s, Cards, card.Key, Card(card.Value), card.Arrive); err != nil {
+		if err := stage.Send(ctx, s, alerts.Cards, card.Key, alerts.Card(card.Value), card.Arrive); err != nil {
 			return err
 		}
 	}
@@ -68,13 +69,13 @@ func send(ctx context.Context, s *stage.Stage, running <-chan struct{}) error {
 	case <-running:
 	}
 	return traffic.Play(ctx, traffic.Txs(c), s.Speed, func(tx traffic.Sent[traffic.Tx]) error {
-		return stage.Send(ctx, s, Txs, tx.Key, Tx(tx.Value), tx.Arrive)
+		return stage.Send(ctx, s, alerts.Txs, tx.Key, alerts.Tx(tx.Value), tx.Arrive)
 	})
 }
 
 // show prints alerts.
 func show(ctx context.Context, s *stage.Stage, out io.Writer) error {
-	return stage.Read(ctx, s, Alerts, func(r weir.Record[string, Alert]) error {
+	return stage.Read(ctx, s, alerts.Alerts, func(r weir.Record[string, alerts.Alert]) error {
 		fmt.Fprintf(out, "%s  card %s of %s was used %d times in a minute\n", r.Time.Format(time.TimeOnly), r.Value.Card, r.Value.Holder, r.Value.N)
 		return nil
 	})

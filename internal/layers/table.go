@@ -51,13 +51,15 @@ var table = []room{
 	{10, "internal/runtime", 0},
 	{11, ".", 0},
 	{12, "weirtest", 0},
-	{13, "cmd/weir", 0},
-	{13, "cmd/weir/*", 0},
 	{13, "query/queryhttp", 0},
 	{13, "console", 0},
 	{13, "connect/*", 0},
 	{13, "examples/*", 0},
 	{12, "examples/internal/*", 0}, // what several examples share
+	{12, "examples/payments/*", 0}, // an example's own parts, which the demonstration shows
+	{12, "examples/fraud/*", 0},
+	{14, "cmd/weir", 0}, // shows the examples
+	{14, "cmd/weir/*", 0},
 	{13, "golden", testOnly},
 	{13, "golden/*", testOnly},
 	{13, "internal/chaos", testOnly},

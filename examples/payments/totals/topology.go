@@ -1,4 +1,5 @@
-package main
+// Package totals is the payments example's topology: totals per merchant and minute.
+package totals
 
 import (
 	"time"

@@ -1,4 +1,5 @@
-package main
+// Package alerts is the fraud example's topology: cards that are used too fast.
+package alerts
 
 import (
 	"time"
