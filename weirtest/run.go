@@ -226,7 +226,7 @@ func (d *Driver) openStores(spec topology.TaskSpec) (*store.Set, error) {
 	var specs []*rows.Spec
 	durable := false
 	for _, s := range d.graph.Subs()[spec.Sub].Stores {
-		specs = append(specs, viewable(s.Spec))
+		specs = append(specs, s.Spec)
 		durable = durable || !s.InMemory
 	}
 	var engine state.Engine

@@ -63,21 +63,11 @@ func (d *Driver) view(name string, partition int32) (any, error) {
 	if !found {
 		return nil, fmt.Errorf("store %q: no task of partition %d runs", name, partition)
 	}
+	if s.View == nil {
+		return nil, fmt.Errorf("store %q: a %s store of this kind has no view", name, s.Kind)
+	}
 	slices.SortStableFunc(all, func(a, b row) int { return bytes.Compare(a.key, b.key) })
 	return s.View(all, observed)
-}
-
-// committed is what a store's View is made of.
-type committed struct {
-	rows.Reader
-	observed int64
-}
-
-// viewable is a store whose View gives its rows out instead of a facade: a facade over the rows of several tasks is made of them.
-func viewable(s *rows.Spec) *rows.Spec {
-	c := *s
-	c.View = func(r rows.Reader, observed int64) (any, error) { return committed{r, observed}, nil }
-	return &c
 }
 
 // copied are the rows of a store, sorted: a rows.Reader.
@@ -87,15 +77,11 @@ type row struct{ key, val []byte }
 
 // take adds the rows of one task, and returns the store's time there.
 func (c *copied) take(stores *store.Set, name string) (observed int64, err error) {
-	v, release, err := stores.View(name)
+	from, observed, release, err := stores.Snapshot(name)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	from, ok := v.(committed)
-	if !ok {
-		return 0, fmt.Errorf("its view is a %T", v)
-	}
 	it, err := from.Iter(nil, nil, false)
 	if err != nil {
 		return 0, err
@@ -103,7 +89,7 @@ func (c *copied) take(stores *store.Set, name string) (observed int64, err error
 	for it.Next() {
 		*c = append(*c, row{bytes.Clone(it.Key()), bytes.Clone(it.Value())})
 	}
-	return from.observed, errors.Join(it.Err(), it.Close())
+	return observed, errors.Join(it.Err(), it.Close())
 }
 
 // at is the place of the first row that is not before key.
