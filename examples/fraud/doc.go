@@ -4,5 +4,5 @@
 //	go run ./examples/fraud
 //
 // starts a broker inside the process, sends it made-up transactions, sixty seconds of them in a second, and prints alerts. With -brokers it runs on a
-// Kafka of yours; start a second copy and they share the work. topology.go and dedup.go are the parts to copy.
+// Kafka of yours; start a second copy and they share the work. alerts is the part to copy.
 package main

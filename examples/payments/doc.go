@@ -4,5 +4,5 @@
 //	go run ./examples/payments
 //
 // starts a broker inside the process, sends it made-up payments, sixty seconds of them in a second, and prints totals as their windows close. With
-// -brokers it runs on a Kafka of yours; start a second copy and they share the work. topology.go is the part to copy.
+// -brokers it runs on a Kafka of yours; start a second copy and they share the work. totals is the part to copy.
 package main
