@@ -44,11 +44,14 @@ func (l *Local) View(spec *rows.Spec) (any, error) {
 		return nil, fmt.Errorf("store %q: a %s store of this kind has no view", spec.Name, spec.Kind)
 	}
 	r := &reader{l, spec.Name}
-	observed, err := r.observed()
+	all, err := r.parts()
 	if err != nil {
 		return nil, err
 	}
-	return spec.View(r, observed)
+	if err := releaseAll(all); err != nil {
+		return nil, err
+	}
+	return spec.View(r, -1)
 }
 
 // reader is one store over all tasks.
@@ -95,17 +98,18 @@ func releaseAll(all []part) (err error) {
 	return err
 }
 
-// observed is the least time that the tasks' stores have seen: nothing is hidden that one of them still shows.
-func (r *reader) observed() (int64, error) {
+// Observed is the least and the greatest time that the tasks' stores have seen (rows.Observing); without any, nothing is to be seen.
+func (r *reader) Observed() (least, greatest int64) {
 	all, err := r.parts()
 	if err != nil {
-		return 0, err
+		return -1, -1
 	}
-	least := all[0].observed
+	defer func() { _ = releaseAll(all) }()
+	least, greatest = all[0].observed, all[0].observed
 	for _, p := range all {
-		least = min(least, p.observed)
+		least, greatest = min(least, p.observed), max(greatest, p.observed)
 	}
-	return least, releaseAll(all)
+	return least, greatest
 }
 
 // Get finds the row in the one task that has it.

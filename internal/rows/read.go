@@ -20,7 +20,8 @@ type source[V any] interface {
 	lookup(local []byte) (Item[V], bool, error)
 	iter(lo, hi []byte, reverse bool) (Iterator, error)
 	unpack(raw []byte) (Item[V], error)
-	observed() int64
+	observed() int64 // the least time that a part of it has seen
+	newest() int64   // the greatest
 	fail(error)
 	firstErr() error
 }
@@ -51,6 +52,7 @@ func (t *Table[KK, V]) unpack(raw []byte) (it Item[V], err error) {
 }
 
 func (t *Table[KK, V]) observed() int64 { return t.host.Observed() }
+func (t *Table[KK, V]) newest() int64   { return t.host.Observed() }
 func (t *Table[KK, V]) fail(err error)  { t.host.Stick(err) }
 func (t *Table[KK, V]) firstErr() error { return nil }
 
@@ -88,7 +90,27 @@ func (c *committed[V]) unpack(raw []byte) (it Item[V], err error) {
 	return it, nil
 }
 
-func (c *committed[V]) observed() int64 { return c.time }
+func (c *committed[V]) observed() int64 {
+	least, _ := c.span()
+	return least
+}
+
+func (c *committed[V]) newest() int64 {
+	_, greatest := c.span()
+	return greatest
+}
+
+// Observing is a Reader over the rows of several tasks, which go on: each has seen times of its own. Nothing is hidden that one of them shows.
+type Observing interface {
+	Observed() (least, greatest int64)
+}
+
+func (c *committed[V]) span() (least, greatest int64) {
+	if o, ok := c.Reader.(Observing); ok {
+		return o.Observed()
+	}
+	return c.time, c.time
+}
 
 func (c *committed[V]) fail(err error) {
 	c.mu.Lock()
@@ -132,7 +154,7 @@ func (r *reads[KK, V]) ceiling(to int64) int64 {
 	if r.retention <= 0 {
 		return to
 	}
-	return min(to, r.src.observed())
+	return min(to, r.src.newest())
 }
 
 // scan walks spans of rows, which are in order, and closes itself. All iterators are made first: the scan sees one moment. yield gets the local
