@@ -56,6 +56,9 @@ func (b *broker) internal(app string) {
 			}
 		}
 		b.remove(ours...)
+		if _, err := b.admin.DeleteGroup(ctx, app); err != nil {
+			b.t.Errorf("delete group %s: %v", app, err)
+		}
 	})
 }
 
