@@ -11,7 +11,7 @@ import (
 func TestCalm(t *testing.T) {
 	for _, eos := range []bool{false, true} {
 		t.Run(fmt.Sprint("exactly once ", eos), func(t *testing.T) {
-			counts, err := run(t, counting(), plan{exactlyOnce: eos, processes: 2, workers: 1, commit: 100 * time.Millisecond, rounds: 1}, 1)
+			counts, err := run(t, everyCount(), plan{exactlyOnce: eos, processes: 2, workers: 1, commit: 100 * time.Millisecond, rounds: 1}, 1)
 			if err != nil {
 				t.Error(err)
 			}
@@ -22,7 +22,7 @@ func TestCalm(t *testing.T) {
 
 // TestChaos runs every scene under both guarantees.
 func TestChaos(t *testing.T) {
-	for _, s := range []func() *scene{counting} {
+	for _, s := range []func() *scene{everyCount, cachedCount, paying} {
 		for _, p := range []plan{
 			{processes: 2, workers: 1, commit: 100 * time.Millisecond, rounds: 3, deeds: 6},
 			{exactlyOnce: true, processes: 2, workers: 1, commit: 100 * time.Millisecond, rounds: 3, deeds: 6},

@@ -92,7 +92,7 @@ func (w *world) loseAnswer(p *process) string {
 	what := fmt.Sprint(p.name, " ", t)
 	t.spring = func(c *conn) {
 		w.count("lost answers")
-		c.Conn.Close()
+		c.cut()
 	}
 	return w.arm(p, t, what)
 }
@@ -148,9 +148,13 @@ func (w *world) flapOne(p *process) string {
 	return p.name
 }
 
-// freezeOne stops a process for so long that its session, perhaps its transaction, times out.
+// freezeOne stops a process; exactly once for so long that its session, perhaps its transaction, times out. At least once nothing keeps
+// what such a process still writes to a changelog, when it wakes, from hiding what its successor has written: as in Kafka Streams.
 func (w *world) freezeOne(p *process) string {
-	d := session/2 + w.upTo(15*time.Second)
+	d := w.upTo(session / 2)
+	if w.plan.exactlyOnce {
+		d = session/2 + w.upTo(15*time.Second)
+	}
 	if l := p.now(); l != nil {
 		l.wire.freeze()
 		time.AfterFunc(d, l.wire.thaw)

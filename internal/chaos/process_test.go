@@ -51,12 +51,13 @@ func (p *process) start() {
 	p.born++
 	p.dir = filepath.Join(w.t.TempDir(), fmt.Sprintf("%s-%d", p.name, p.born))
 	w.ok(inherit(before, p.dir))
+	name := fmt.Sprintf("%s/%d", p.name, p.born)
 	l := &life{done: make(chan struct{})}
 	l.wire = &wire{dial: w.network.DialContext, pause: w.latency, conns: map[*conn]bool{}}
 	l.run = runtime.New(runtime.Config{
-		App: app, Graph: w.graph, Settings: w.settings(l), StateDir: p.dir, Provider: disk{pebble.New(pebble.FS(p.fs), pebble.MemTable(0), pebble.Memory(1))},
+		App: app, Graph: w.graph, Settings: w.settings(name, l), StateDir: p.dir, Provider: disk{pebble.New(pebble.FS(p.fs), pebble.MemTable(0), pebble.Memory(1))},
 		Workers: w.plan.workers, CommitInterval: w.plan.commit, CacheBytes: 1 << 20, MaxIdle: 0, EmitEvery: time.Second, MaxProcessingTime: time.Minute, Replication: 1,
-		Log: w.log.Named(fmt.Sprintf("%s/%d", p.name, p.born)),
+		Log: w.log.Named(name),
 	})
 	var ctx context.Context
 	ctx, l.stop = context.WithCancel(context.Background())
@@ -68,14 +69,15 @@ func (p *process) start() {
 	}()
 }
 
-func (w *world) settings(l *life) kafka.Settings {
-	return kafka.Settings{
-		App: app, ExactlyOnce: w.plan.exactlyOnce, SessionTimeout: session, Failpoint: l.fail.hit,
-		Options: []kgo.Opt{
-			kgo.SeedBrokers(w.brokers...), kgo.Dialer(l.wire.DialContext), kgo.RebalanceTimeout(20 * time.Second),
-			kgo.MetadataMinAge(50 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
-		},
+func (w *world) settings(name string, l *life) kafka.Settings {
+	opts := []kgo.Opt{
+		kgo.SeedBrokers(w.brokers...), kgo.Dialer(l.wire.DialContext), kgo.RebalanceTimeout(20 * time.Second),
+		kgo.MetadataMinAge(50 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
 	}
+	if verbose {
+		opts = append(opts, kgo.WithLogger(kgo.BasicLogger(logs{w.t}, kgo.LogLevelDebug, func() string { return time.Now().Format("04:05.000 ") + name + " " })))
+	}
+	return kafka.Settings{App: app, ExactlyOnce: w.plan.exactlyOnce, SessionTimeout: session, Failpoint: l.fail.hit, Options: opts}
 }
 
 // inherit copies what a directory says of the process to the next.

@@ -1,18 +1,19 @@
 package chaos
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/weirstream/weir"
 	"github.com/weirstream/weir/serde"
+	"github.com/weirstream/weir/window"
 )
 
 // scene is what an app does, what is fed to it, and what must come of it.
@@ -28,15 +29,16 @@ type scene struct {
 // epoch is where event time begins.
 var epoch = time.UnixMilli(1_700_000_040_000) // on a whole minute
 
-// counting counts records by key and writes every count.
-func counting() *scene {
+// counting counts records by key and writes every count; cached, only those at commits.
+func counting(opts ...weir.OpOption) *scene {
 	in, out := weir.NewTopic("in", serde.String(), serde.String()), weir.NewTopic("out", serde.String(), serde.Int64())
 	return &scene{
-		name: "count",
+		name:  "count",
+		check: checkEveryCount,
 		build: func(w *world) (*weir.Topology, error) {
 			b := weir.NewBuilder()
 			s := weir.MapValues(weir.From(b, in), func(v string) string { w.work(); return v })
-			weir.Count(s.GroupByKey(), "counts", weir.NoCache()).ToStream().To(out)
+			weir.Count(s.GroupByKey(), "counts", opts...).ToStream().To(out)
 			return b.Build()
 		},
 		round: func(w *world, n int) (all []*kgo.Record) {
@@ -46,11 +48,33 @@ func counting() *scene {
 			}
 			return all
 		},
-		check: checkCounts,
 	}
 }
 
-func checkCounts(w *world, fed, out []*kgo.Record) error {
+func everyCount() *scene { return counting(weir.NoCache()) }
+
+func cachedCount() *scene {
+	s := counting()
+	s.name, s.check = "cached count", checkLastCount
+	return s
+}
+
+func checkEveryCount(w *world, fed, out []*kgo.Record) error {
+	if w.plan.exactlyOnce {
+		return checkCounts(fed, out, checkSequence)
+	}
+	return checkCounts(fed, out, checkEnough)
+}
+
+func checkLastCount(w *world, fed, out []*kgo.Record) error {
+	if w.plan.exactlyOnce {
+		return checkCounts(fed, out, checkRise)
+	}
+	return checkCounts(fed, out, checkEnough)
+}
+
+// checkCounts checks the counts that were written of each key.
+func checkCounts(fed, out []*kgo.Record, check func(got []int64, want int64) error) error {
 	want, got := map[string]int64{}, map[string][]int64{}
 	for _, r := range fed {
 		want[string(r.Key)]++
@@ -60,7 +84,7 @@ func checkCounts(w *world, fed, out []*kgo.Record) error {
 	}
 	var errs []error
 	for _, k := range slices.Sorted(maps.Keys(want)) {
-		if err := checkSequence(w.plan.exactlyOnce, got[k], want[k]); err != nil {
+		if err := check(got[k], want[k]); err != nil {
 			errs = append(errs, fmt.Errorf("key %s: %w", k, err))
 		}
 		delete(got, k)
@@ -71,14 +95,8 @@ func checkCounts(w *world, fed, out []*kgo.Record) error {
 	return errors.Join(errs...)
 }
 
-// checkSequence: exactly once the counts of a key are 1, 2, 3, …; at least once none is missing in the end.
-func checkSequence(exactly bool, got []int64, want int64) error {
-	if !exactly {
-		if len(got) == 0 || slices.Max(got) < want {
-			return fmt.Errorf("%d records were fed, the counts are %v", want, got)
-		}
-		return nil
-	}
+// checkSequence: the counts of a key are 1, 2, 3, …
+func checkSequence(got []int64, want int64) error {
 	for i, n := range got {
 		if n != int64(i+1) {
 			return fmt.Errorf("count %d comes as number %d: %v", n, i+1, got)
@@ -90,6 +108,93 @@ func checkSequence(exactly bool, got []int64, want int64) error {
 	return nil
 }
 
+// checkRise: the counts of a key grow, to the number of its records.
+func checkRise(got []int64, want int64) error {
+	for i := 1; i < len(got); i++ {
+		if got[i] <= got[i-1] {
+			return fmt.Errorf("%d comes after %d: %v", got[i], got[i-1], got)
+		}
+	}
+	if len(got) == 0 || got[len(got)-1] != want {
+		return fmt.Errorf("%d records were fed, the counts are %v", want, got)
+	}
+	return nil
+}
+
+// checkEnough: what was fed is counted at least once.
+func checkEnough(got []int64, want int64) error {
+	if len(got) == 0 || slices.Max(got) < want {
+		return fmt.Errorf("%d records were fed, the counts are %v", want, got)
+	}
+	return nil
+}
+
+// paying sums payments by merchant and minute, and writes each sum when its window has closed. A round's payments are made within two minutes,
+// as much as windows wait for late ones, and the next round's eight minutes later: none is late, in whatever order partitions are read.
+func paying() *scene {
+	in := weir.NewTopic("in", serde.String(), serde.Int64())
+	out := weir.NewTopic("out", window.KeySerde(serde.String(), time.Minute), serde.Int64())
+	return &scene{
+		name:  "payments",
+		check: checkSums,
+		build: func(w *world) (*weir.Topology, error) {
+			b := weir.NewBuilder()
+			byMerchant := weir.GroupBy(weir.From(b, in), func(id string, _ int64) string { w.work(); return merchant(id) }, weir.Named("by-merchant"))
+			sum := weir.NewAggregator(nil, func(_ string, amount, sum int64) int64 { return sum + amount })
+			weir.Aggregate(byMerchant.WindowedBy(window.Tumbling(time.Minute).Grace(2*time.Minute)), "sums", sum, weir.EmitOnClose()).ToStream().To(out)
+			return b.Build()
+		},
+		round: func(w *world, n int) (all []*kgo.Record) {
+			for i := range 150 {
+				m := w.below(12)
+				if n == w.plan.rounds {
+					m = 100 + i // closes the windows of all partitions
+				}
+				at := epoch.Add(time.Duration(n)*10*time.Minute + w.upTo(2*time.Minute))
+				id := fmt.Sprintf("%d-%d:m%d", n, i, m)
+				all = append(all, &kgo.Record{Topic: "in", Partition: int32(i % partitions), Key: []byte(id), Value: binary.BigEndian.AppendUint64(nil, uint64(1+w.below(100))), Timestamp: at})
+			}
+			return all
+		},
+	}
+}
+
+// merchant is the payee of a payment, by its id.
+func merchant(id string) string {
+	_, m, _ := strings.Cut(id, ":")
+	return m
+}
+
+func checkSums(w *world, fed, out []*kgo.Record) error {
+	keys := window.KeySerde(serde.String(), time.Minute)
+	want, got := map[string]int64{}, map[string][]int64{}
+	for _, r := range fed {
+		if end := epoch.Add(time.Duration(w.plan.rounds) * 10 * time.Minute); r.Timestamp.Before(end) {
+			want[fmt.Sprintf("%s@%d", merchant(string(r.Key)), r.Timestamp.Truncate(time.Minute).UnixMilli())] += int64(binary.BigEndian.Uint64(r.Value))
+		}
+	}
+	for _, r := range out {
+		k, err := keys.Decode(r.Key)
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("%s@%d", k.Key, k.StartMs())
+		got[name] = append(got[name], int64(binary.BigEndian.Uint64(r.Value)))
+	}
+	var errs []error
+	for _, k := range slices.Sorted(maps.Keys(want)) {
+		switch exact := len(got[k]) == 1 && got[k][0] == want[k]; {
+		case w.plan.exactlyOnce && !exact, checkEnough(got[k], want[k]) != nil:
+			errs = append(errs, fmt.Errorf("window %s: the sum is %d, what was written %v", k, want[k], got[k]))
+		}
+		delete(got, k)
+	}
+	for k := range got {
+		errs = append(errs, fmt.Errorf("window %s was never fed", k))
+	}
+	return errors.Join(errs...)
+}
+
 // feed writes a round's records, over some seconds, beside the nemesis. Exactly once, aborted transactions come in between.
 func (w *world) feed(round int) (done chan struct{}) {
 	done = make(chan struct{})
@@ -97,9 +202,9 @@ func (w *world) feed(round int) (done chan struct{}) {
 	w.fed = append(w.fed, all...)
 	go func() {
 		defer close(done)
-		for part := range slices.Chunk(all, 20) {
+		for part := range slices.Chunk(all, 4) {
 			w.write(part)
-			time.Sleep(w.upTo(600 * time.Millisecond))
+			time.Sleep(w.upTo(400 * time.Millisecond))
 		}
 	}()
 	return done
@@ -115,5 +220,3 @@ func (w *world) write(all []*kgo.Record) {
 		}
 	}
 }
-
-var _ = context.Background

@@ -5,11 +5,18 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"os"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
-var errCut = errors.New("the wire was cut")
+// What a peer's end looks like from here.
+var (
+	errReset   = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+)
 
 // wire is the network of one life of a process. Every request takes a little time, so that there is a moment between any two of them.
 type wire struct {
@@ -32,6 +39,7 @@ type trap struct {
 }
 
 func (w *wire) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	time.Sleep(5 * time.Millisecond) // a client that tries again at once would stop the clock
 	if err := w.passable(); err != nil {
 		return nil, err
 	}
@@ -42,7 +50,7 @@ func (w *wire) DialContext(ctx context.Context, network, addr string) (net.Conn,
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.dead {
-		return nil, errors.Join(errCut, c.Close())
+		return nil, errors.Join(errRefused, c.Close())
 	}
 	wired := &conn{Conn: c, w: w}
 	w.conns[wired] = true
@@ -57,7 +65,7 @@ func (w *wire) passable() error {
 		<-frozen
 	}
 	if dead {
-		return errCut
+		return errRefused
 	}
 	return nil
 }
@@ -78,7 +86,7 @@ func (w *wire) flap() {
 	w.conns = map[*conn]bool{}
 	w.mu.Unlock()
 	for c := range conns {
-		c.Conn.Close()
+		c.cut()
 	}
 }
 
@@ -124,7 +132,22 @@ func (w *wire) sprung(key int16, after bool) *trap {
 
 type conn struct {
 	net.Conn
-	w *wire
+	w    *wire
+	lost atomic.Bool
+}
+
+// cut ends the connection as if the peer had: what is lost is lost in both directions.
+func (c *conn) cut() {
+	c.lost.Store(true)
+	c.Conn.Close()
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil && c.lost.Load() {
+		err = errReset
+	}
+	return n, err
 }
 
 // Write sees whole requests: length (4), key (2), version (2), …
@@ -141,6 +164,9 @@ func (c *conn) Write(b []byte) (int, error) {
 		t.spring(c)
 	}
 	n, err := c.Conn.Write(b)
+	if err != nil && c.lost.Load() {
+		err = errReset
+	}
 	if t := c.w.sprung(key, true); t != nil {
 		t.spring(c)
 	}

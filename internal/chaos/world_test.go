@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -43,6 +44,17 @@ type plan struct {
 	deeds       int // of the nemesis, in each round
 	// sabotage breaks the run when its processes have started.
 	sabotage func(*world)
+}
+
+// verbose shows what clients and the broker have to say.
+var verbose = os.Getenv("WEIR_CHAOS_VERBOSE") != ""
+
+// logs writes to a test's log.
+type logs struct{ t *testing.T }
+
+func (l logs) Write(b []byte) (int, error) {
+	l.t.Log(strings.TrimSuffix(string(b), "\n"))
+	return len(b), nil
 }
 
 func (p plan) String() string {
@@ -106,6 +118,9 @@ func newWorld(t *testing.T, s *scene, p plan, seed uint64) *world {
 		versions = kversion.V3_9_0()
 	}
 	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.ListenFn(w.network.Listen), kfake.Ports(9092), kfake.MaxVersions(versions), kfake.SeedTopics(partitions, "in", "out")}
+	if verbose {
+		opts = append(opts, kfake.WithLogger(kfake.BasicLogger(logs{t}, kfake.LogLevelDebug)))
+	}
 	cluster, err := kfake.NewCluster(opts...)
 	w.ok(err)
 	w.cluster, w.brokers = cluster, cluster.ListenAddrs()
@@ -161,6 +176,7 @@ func (w *world) end() {
 	}
 	w.client.Close()
 	w.cluster.Close()
+	time.Sleep(time.Minute) // a bubble's clock stops with its test; clients end some things beside their Close
 }
 
 // peace ends what the nemesis has begun, and has at least two processes run.
