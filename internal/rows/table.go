@@ -432,6 +432,9 @@ func (t *Table[KK, V]) log(key []byte, r *Row[V]) (err error) {
 		}
 		key = t.side
 	}
+	if key == nil {
+		key = []byte{} // an empty key is one; nil would be null
+	}
 	if !r.Has {
 		return t.host.Log(key, nil, r.At, t.headers)
 	}
