@@ -53,8 +53,9 @@ type Origin struct {
 	Topic      string
 	Partition  int32
 	Offset     int64
-	Key, Value []byte
-	Time       int64
+	Key, Value []byte // nil too where a cache has forgotten them
+	Time       int64  // the event's, ms
+	Written    int64  // the broker's timestamp, ms
 	Headers    processor.Headers
 }
 
@@ -122,7 +123,7 @@ func (e *Env) deadDest(topic string, n *Node) *Dest {
 	if e.dead == nil {
 		e.dead = map[string]*Dest{}
 	}
-	d := &Dest{Topic: topic, Node: n}
+	d := &Dest{Topic: topic, Node: n, Dead: true}
 	e.dead[key] = d
 	return d
 }

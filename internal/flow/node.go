@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
+	"runtime"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -45,32 +46,52 @@ var ErrInterrupted = errors.New("retry interrupted")
 // Decide says what becomes of the record in process after err at this node: again, or skipped (false, nil), or fatal.
 func (n *Node) Decide(phase processor.Phase, err error) (again bool, fatal error) {
 	var decided *Fatal
-	if errors.As(err, &decided) {
-		return false, decided
+	if errors.As(err, &decided) || errors.As(n.Env.stuck, &decided) {
+		return false, decided // a child's, also where user code has hidden it in an error of its own
 	}
 	e := n.failure(phase, err)
 	return n.apply(e, n.ask(e))
 }
 
-// Refused says what becomes of a record that the broker, or the way to it, refused after it was sent. The coordinates are unknown then: key
-// and value are those that could not be written.
-func (n *Node) Refused(topic string, key, value []byte, at int64, err error) error {
-	e := &processor.RecordError{Phase: processor.Producing, Node: n.Name, Key: key, Value: value, Time: time.UnixMilli(at).UTC(), Err: fmt.Errorf("topic %q: %w", topic, err)}
-	d := n.ask(e)
-	if v, _, _ := d.Open(seal.Token{}); v == processor.RetryIt {
+// Refused says what becomes of a record that the broker, or the way to it, refused after it was sent. from is the record that was in process
+// then, key and value what could not be written, which stand in where nothing is known of from's bytes.
+func (n *Node) Refused(d *Dest, from Origin, key, value []byte, err error) error {
+	saved := n.Env.Origin
+	defer func() { n.Env.Origin = saved }()
+	if from.Key == nil && from.Value == nil {
+		from.Key, from.Value = key, value
+	}
+	n.Env.Origin = from
+	e := n.failure(processor.Producing, d.refusal(len(key)+len(value), err))
+	if d.Dead || d.Changelog {
+		return &Fatal{e} // nobody is asked: the record would be lost, or state and changelog would part
+	}
+	decision := n.ask(e)
+	if v, _, _ := decision.Open(seal.Token{}); v == processor.RetryIt {
 		return &Fatal{e} // the client has retried what can be
 	}
-	_, fatal := n.apply(e, d)
-	return fatal
+	if _, fatal := n.apply(e, decision); fatal != nil {
+		return fatal
+	}
+	return n.Env.Unstick()
 }
 
-// Drop counts a record that is dropped without an error.
+// Drop counts a record that is dropped without an error. Where the user's handler panics, that sticks to the task, about which nobody is asked.
 func (n *Node) Drop(r Reason) {
 	n.drops[r].Add(1)
 	if n.onDropped != nil {
-		o := &n.Env.Origin
-		n.onDropped(n.Env.Context, r, n.Name, time.UnixMilli(o.Time).UTC(), o.Source())
+		n.told(r)
 	}
+}
+
+func (n *Node) told(r Reason) {
+	defer func() {
+		if x := recover(); x != nil {
+			n.Env.Stick(&Fatal{n.failure(processor.Processing, fmt.Errorf("the OnDropped handler, told of %q: %w", r, Panicked(x)))})
+		}
+	}()
+	o := &n.Env.Origin
+	n.onDropped(n.Env.Context, r, n.Name, time.UnixMilli(o.Time).UTC(), o.Source())
 }
 
 func (n *Node) failure(phase processor.Phase, err error) *processor.RecordError {
@@ -130,7 +151,7 @@ func (n *Node) bury(e *processor.RecordError, topic string) error {
 	h := n.Env.Origin.Headers
 	for _, x := range [...][2]string{
 		{"exception", fmt.Sprintf("%T", cause(e.Err))},
-		{"message", e.Err.Error()},
+		{"message", message(e.Err)},
 		{"stacktrace", e.Error()},
 		{"topic", e.Source.Topic},
 		{"partition", strconv.Itoa(int(e.Source.Partition))},
@@ -138,7 +159,15 @@ func (n *Node) bury(e *processor.RecordError, topic string) error {
 	} {
 		h = h.With("__streams.errors."+x[0], []byte(x[1]))
 	}
-	return n.Env.Out.Send(n.Env.deadDest(topic, n), -1, e.Key, e.Value, h, e.Time.UnixMilli())
+	return n.Env.Out.Send(n.Env.deadDest(topic, n), -1, e.Key, e.Value, h, n.Env.Origin.Written)
+}
+
+// message is an error's text without the stack of a panic.
+func message(err error) string {
+	if p := (*PanicError)(nil); errors.As(err, &p) {
+		return strings.TrimRight(strings.ReplaceAll(err.Error(), string(p.Stack), ""), "\n")
+	}
+	return err.Error()
 }
 
 func cause(err error) error {
@@ -154,7 +183,7 @@ func cause(err error) error {
 // PanicError is a panic of user code, as an error.
 type PanicError struct {
 	Value any
-	Stack []byte
+	Stack []byte // from the panic up to what called the user's code: function, file and line
 }
 
 // Error is the panic's value and where it happened.
@@ -166,8 +195,35 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// Panicked makes an error of what recover returned.
-func Panicked(x any) error { return &PanicError{Value: x, Stack: debug.Stack()} }
+// Panicked makes an error of what recover returned; a deferred function, or one that it calls, calls it.
+func Panicked(x any) error { return &PanicError{Value: x, Stack: stack()} }
+
+// own is where our functions' names begin: what called the user's code, and is of no interest to who wrote it.
+const own = "github.com/weirstream/weir/internal/"
+
+// stack is the frames above a panic: the user's, if user code panicked, else all.
+func stack() []byte {
+	pcs := make([]uintptr, 64)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
+	var text []byte
+	inside, users := false, false
+	for {
+		f, more := frames.Next()
+		switch {
+		case !inside:
+			inside = f.Function == "runtime.gopanic"
+		case users && strings.HasPrefix(f.Function, own):
+			return text
+		case len(text) == 0 && strings.HasPrefix(f.Function, "runtime."): // what a nil pointer ends in
+		default:
+			users = users || len(text) == 0 && !strings.HasPrefix(f.Function, own)
+			text = fmt.Appendf(text, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
+		}
+		if !more {
+			return text
+		}
+	}
+}
 
 // Catch turns a panic of user code into *err. It is deferred around every call of user code:
 //

@@ -108,9 +108,15 @@ func InitNode(ctx processor.Context, p any, init func() error) error {
 		return init()
 	}()
 	if closer, ok := p.(interface{ Close() error }); ok {
-		c.n.Env.OnClose(func() (err error) {
-			defer Catch(&err)
-			return closer.Close()
+		c.n.Env.OnClose(func() error {
+			err := func() (err error) {
+				defer Catch(&err)
+				return closer.Close()
+			}()
+			if err != nil {
+				return fmt.Errorf("node %q: close: %w", c.n.Name, err)
+			}
+			return nil
 		})
 	}
 	if err = errors.Join(c.missing, err); err != nil {

@@ -192,7 +192,7 @@ func validTime(at, partitionTime int64, p TimePolicy) (int64, error) {
 	case p == SkipInvalidTime:
 		return 0, errSkipTime
 	case p != UsePartitionTime:
-		return 0, fmt.Errorf("event time: %d ms is before the epoch", at)
+		return 0, fmt.Errorf("event time: %d ms is before the epoch; weir.SkipInvalidTime, UsePartitionTime or WallClockTime take such records", at)
 	case partitionTime < 0:
 		return 0, fmt.Errorf("event time: %d ms is before the epoch, and the partition has no time yet that could stand for it", at)
 	}
@@ -202,7 +202,7 @@ func validTime(at, partitionTime int64, p TimePolicy) (int64, error) {
 func (q *queue[K, V]) setOrigin(raw *Raw, at int64) {
 	o := &q.node.Env.Origin
 	o.Topic, o.Partition, o.Offset = q.topic, q.partition, raw.Offset
-	o.Key, o.Value, o.Time, o.Headers = raw.Key, raw.Value, at, raw.Headers
+	o.Key, o.Value, o.Time, o.Written, o.Headers = raw.Key, raw.Value, at, raw.Time, raw.Headers
 }
 
 // Run leaves a head that failed where it is: the position must not pass it. What is pushed while it runs may move the ring's memory.

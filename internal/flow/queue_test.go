@@ -247,7 +247,7 @@ func TestQueueTimePolicies(t *testing.T) {
 		want   string // an error, or the notes
 	}{
 		{"the value's", flow.FailInvalidTime, []byte{3}, "record k=3 @3 null=false/false origin t-2@0"},
-		{"fail", flow.FailInvalidTime, []byte{8}, noTime},
+		{"fail", flow.FailInvalidTime, []byte{8}, noTime + "; weir.SkipInvalidTime, UsePartitionTime or WallClockTime take such records"},
 		{"skip", flow.SkipInvalidTime, []byte{8}, "drop: invalid time at in of t-2@0"},
 		{"no partition time", flow.UsePartitionTime, []byte{8}, noTime + ", and the partition has no time yet that could stand for it"},
 		{"partition time", flow.UsePartitionTime, []byte{5, 4, 8},
@@ -281,7 +281,7 @@ func TestQueueBrokersTime(t *testing.T) {
 	e := newQueueEnv()
 	q := queueOf(e, texts())
 	q.Push(flow.Raw{Time: -1})
-	if _, _, err := q.Head(); err == nil || !strings.HasSuffix(err.Error(), "event time: -1 ms is before the epoch") {
+	if _, _, err := q.Head(); err == nil || !strings.Contains(err.Error(), "event time: -1 ms is before the epoch") {
 		t.Errorf("head: %v", err)
 	}
 }

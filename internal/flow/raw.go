@@ -1,6 +1,10 @@
 package flow
 
-import "github.com/weirstream/weir/processor"
+import (
+	"fmt"
+
+	"github.com/weirstream/weir/processor"
+)
 
 // Raw is a fetched record, still bytes. Topic and partition are those of the queue that it is pushed to. A nil Key or Value is null.
 type Raw struct {
@@ -47,7 +51,7 @@ type Collector interface {
 	// Partitions is the number of partitions of a topic that is written to.
 	Partitions(topic string) (int32, error)
 	// Send writes a record at a time in ms. A negative partition lets the client choose. An error is fatal to the task; what the
-	// broker refuses later comes back through Dest.OnFail.
+	// broker refuses later comes back through Node.Refused, with Env.Origin as it is now.
 	Send(d *Dest, partition int32, key, value []byte, h processor.Headers, at int64) error
 }
 
@@ -58,4 +62,17 @@ type Dest struct {
 	Node      *Node
 	Attached  any // the collector's own
 	Changelog bool
+	Dead      bool // a dead-letter topic
+}
+
+// refusal says what was refused, and what helps.
+func (d *Dest) refusal(size int, err error) error {
+	what := fmt.Sprintf("topic %q", d.Topic)
+	switch {
+	case d.Changelog:
+		what = fmt.Sprintf("changelog %q of store %q", d.Topic, d.Store)
+	case d.Dead:
+		what = fmt.Sprintf("dead-letter topic %q", d.Topic)
+	}
+	return fmt.Errorf("%s: a record of %d bytes was refused: %w", what, size, err)
 }

@@ -29,7 +29,7 @@ func watch[KK, V any](n *Node, t *rows.Table[KK, V], old bool, timeOf func(KK) i
 	}
 	t.OnUpdate(func(u rows.Update[KK, V]) error {
 		saved := env.Origin
-		env.Origin = Origin{Topic: ctx.Topic, Partition: ctx.Partition, Offset: ctx.Offset, Time: ctx.Time}
+		env.Origin = Origin{Topic: ctx.Topic, Partition: ctx.Partition, Offset: ctx.Offset, Time: ctx.Time, Written: ctx.Time}
 		err := forward(u)
 		env.Origin = saved
 		return err

@@ -81,6 +81,19 @@ func (c *Cluster) Close() { c.cl.Close() }
 // Settings returns what the cluster was dialed with.
 func (c *Cluster) Settings() *Settings { return c.set }
 
+// BatchBytes is the most bytes that a batch to a topic may have by the user's options, and whether they say so.
+func (c *Cluster) BatchBytes(topic string) (most int32, given bool) {
+	f, ok := c.cl.OptValue(kgo.ProducerBatchMaxBytesFn).(func(string) int32)
+	if !ok {
+		return defaultBatchBytes, false
+	}
+	most = f(topic)
+	return most, most != defaultBatchBytes
+}
+
+// defaultBatchBytes is the client's, which fits a broker's default of message.max.bytes.
+const defaultBatchBytes = 1000012
+
 func (c *Cluster) check(ctx context.Context) error {
 	var resp *kmsg.ApiVersionsResponse
 	err := c.ask(ctx, func(ctx context.Context) (err error) {

@@ -12,7 +12,8 @@ import (
 type Dest struct {
 	// OnFail decides about a record that could not be written: nil skips it, an error fails the worker's commit. A nil
 	// OnFail fails. It runs on a goroutine of the client and must not block or send; it may keep the record's Key and
-	// Value, not the record. It is not asked when the producer itself is dead.
+	// Value, not the record, and asks From what was in process. It is not asked when the producer itself is dead. A
+	// changelog's only hears of the error.
 	OnFail func(r *kgo.Record, err error) error
 
 	track bool
@@ -101,10 +102,13 @@ func (d *Dest) written(partition int32, offset int64) {
 
 // failed decides about a record; nil is skipped.
 func (d *Dest) failed(r *kgo.Record, err error) error {
-	if d.track || d.OnFail == nil {
+	if d.OnFail == nil {
 		return err
 	}
 	if err := d.OnFail(r, err); err != nil {
+		return err
+	}
+	if d.track {
 		return err
 	}
 	d.mu.Lock()

@@ -22,8 +22,11 @@ type Settings struct {
 
 	SessionTimeout     time.Duration // the client's own, 45 s, if 0; how long a silent member keeps its partitions
 	TransactionTimeout time.Duration // 10 s; it bounds how long others wait for what a dead worker left open
-	CommitTimeout      time.Duration // 30 s; how long Commit repeats requests that are answered "not now"
-	RequestTimeout     time.Duration // 30 s; how long Cluster repeats them, unless the context ends earlier
+	// BatchBytes is the most bytes that a batch to a topic may have; nil is the client's default, or what Options say.
+	BatchBytes func(topic string) int32
+
+	CommitTimeout  time.Duration // 30 s; how long Commit repeats requests that are answered "not now"
+	RequestTimeout time.Duration // 30 s; how long Cluster repeats them, unless the context ends earlier
 
 	// Failpoint, for crash tests, is called before and after each step of Commit with one of FailpointNames.
 	Failpoint func(name string)
@@ -35,10 +38,10 @@ const (
 	defaultRequestTimeout     = 30 * time.Second
 
 	fetchMaxWait   = 250 * time.Millisecond // a resumed or added partition waits behind a fetch in flight
-	fetchMaxBytes  = 8 << 20                // per broker and client
+	fetchMaxBytes  = 4 << 20                // per broker and client
 	fetchPartBytes = 1 << 20
 	metadataMinAge = 250 * time.Millisecond // a partition that is added waits for it
-	maxBuffered    = 100_000                // records; beyond it Send blocks
+	maxBuffered    = 50_000                 // records; beyond it Send blocks
 )
 
 func (s *Settings) transactionTimeout() time.Duration {
@@ -92,6 +95,9 @@ func (s *Settings) client(own ...kgo.Opt) (*kgo.Client, error) {
 		kgo.ProducerLinger(0),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.MaxBufferedRecords(maxBuffered),
+	}
+	if s.BatchBytes != nil {
+		own = append(own, kgo.ProducerBatchMaxBytesFn(s.BatchBytes))
 	}
 	return kgo.NewClient(slices.Concat(defaults, s.Options, own)...)
 }

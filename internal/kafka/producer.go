@@ -11,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/weirstream/weir/internal/flow"
 )
 
 // Out is a record to send. Nil and empty are different for Key and Value: nil is null.
@@ -21,6 +23,7 @@ type Out struct {
 	Value     []byte
 	Timestamp int64 // milliseconds
 	Headers   []kgo.RecordHeader
+	From      *flow.Origin // what is in process, which a Dest's OnFail may want to know; copied, may be nil
 }
 
 // Producer is the producing half of one worker, owned by the worker's goroutine. Without exactly once it is idempotent;
@@ -138,7 +141,11 @@ func apiVersions(ctx context.Context, cl *kgo.Client) (*kmsg.ApiVersionsResponse
 type sent struct {
 	kgo.Record
 	dest *Dest
+	from flow.Origin
 }
+
+// From is what was in process when a record was sent, for a Dest's OnFail.
+func From(r *kgo.Record) flow.Origin { return sentOf(r).from }
 
 var sentPool = sync.Pool{New: func() any { return new(sent) }}
 
@@ -157,7 +164,7 @@ func (s *sent) Value(key any) any {
 }
 
 // Send hands a record over. It copies Key and Value; Headers must not change until the record was written. It returns
-// before the record is written, and blocks while the client's buffer is full (MaxBufferedRecords, by default 100,000
+// before the record is written, and blocks while the client's buffer is full (MaxBufferedRecords, by default 50,000
 // records): this is the back-pressure. Close, from another goroutine too, ends the wait.
 //
 // An error says that some record of this transaction, not necessarily this one, was not written: ErrProducerDead, or a
@@ -180,6 +187,9 @@ func (p *Producer) Send(dest *Dest, out Out) error {
 	s.Record.Key, s.Record.Value = p.copied(out.Key), p.copied(out.Value)
 	s.Timestamp = time.UnixMilli(out.Timestamp)
 	s.Headers = out.Headers
+	if out.From != nil {
+		s.from = *out.From
+	}
 	s.Context = s
 	l.pending.Add(1)
 	l.cl.Produce(l.ctx, &s.Record, l.promise)

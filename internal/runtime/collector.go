@@ -2,10 +2,14 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/weirstream/weir/internal/flow"
@@ -19,13 +23,14 @@ type topics struct {
 	mu      sync.RWMutex
 	counts  map[string]int32
 	asked   map[string]time.Time
+	limits  map[string]int32 // max.message.bytes
 }
 
 // recount is how long a partition count is taken as it was: a topic may get more partitions.
 const recount = 5 * time.Minute
 
 func newTopics(c *kafka.Cluster) *topics {
-	return &topics{cluster: c, counts: map[string]int32{}, asked: map[string]time.Time{}}
+	return &topics{cluster: c, counts: map[string]int32{}, asked: map[string]time.Time{}, limits: map[string]int32{}}
 }
 
 // partitions asks the cluster about a topic that it does not know.
@@ -43,14 +48,45 @@ func (t *topics) partitions(topic string) (int32, error) {
 	case err != nil && n == 0:
 		return 0, fmt.Errorf("topic %q: %w", topic, err)
 	case err == nil && found[topic].Partitions == 0:
-		return 0, fmt.Errorf("topic %q does not exist", topic)
+		return 0, fmt.Errorf("topic %q does not exist: create it first, for weir creates internal topics only", topic)
 	case err == nil:
 		n = found[topic].Partitions
+		t.learn(ctx, topic)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts[topic], t.asked[topic] = n, time.Now()
 	return n, nil
+}
+
+// learn asks how large a batch to each topic may be. Where that is not answered, or not allowed to be asked, the client's own limit holds.
+func (t *topics) learn(ctx context.Context, names ...string) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	configs, err := t.cluster.DescribeConfigs(ctx, names...)
+	if err != nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for name, c := range configs {
+		if n, err := strconv.ParseInt(c["max.message.bytes"], 10, 32); err == nil && n > 0 {
+			t.limits[name] = int32(n)
+		}
+	}
+}
+
+// batchBytes is the most that a batch to a topic may have: what the topic takes, so that no record is refused for the company it is in, unless the
+// user's options say less.
+func (t *topics) batchBytes(topic string) int32 {
+	most, given := t.cluster.BatchBytes(topic)
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	limit, known := t.limits[topic]
+	if !known || given && most < limit {
+		return most
+	}
+	return limit
 }
 
 // collector is a worker's way out: a flow.Collector over its producer. The worker's goroutine uses it.
@@ -66,12 +102,11 @@ type collector struct {
 	refused []refusal
 }
 
-// refusal is a record of a sink that could not be written; the decision about it falls on the worker's goroutine, before the commit.
+// refusal is a record that could not be written; the decision about it falls on the worker's goroutine, before the commit.
 type refusal struct {
-	node       *flow.Node
-	topic      string
+	to         *flow.Dest
+	from       flow.Origin
 	key, value []byte
-	at         int64
 	err        error
 }
 
@@ -91,32 +126,64 @@ func (c *collector) Send(d *flow.Dest, partition int32, key, value []byte, h pro
 	if !ok {
 		dest = c.attach(d)
 	}
-	err := c.producer.Send(dest, kafka.Out{Topic: d.Topic, Partition: partition, Key: key, Value: value, Headers: headersOut(h), Timestamp: at})
+	err := c.producer.Send(dest, kafka.Out{Topic: d.Topic, Partition: partition, Key: key, Value: value, Headers: headersOut(h), Timestamp: at, From: &d.Node.Env.Origin})
 	if err != nil {
 		// The way out is broken, or an earlier record failed: nobody is asked about this one.
-		return &flow.Fatal{RecordError: &processor.RecordError{Phase: processor.Producing, Node: d.Node.Name, Err: err}}
+		return c.failure(&flow.Fatal{RecordError: &processor.RecordError{Phase: processor.Producing, Node: d.Node.Name, Err: err}})
 	}
 	return nil
 }
 
 func (c *collector) attach(d *flow.Dest) *kafka.Dest {
-	dest := kafka.NewChangelog()
-	if !d.Changelog {
-		dest = kafka.NewDest(func(r *kgo.Record, err error) error {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.refused = append(c.refused, refusal{d.Node, d.Topic, r.Key, r.Value, r.Timestamp.UnixMilli(), err})
-			return nil
-		})
+	dest := kafka.NewDest(nil)
+	if d.Changelog {
+		dest = kafka.NewChangelog()
+	}
+	if d.Dead {
+		c.topics.learn(d.Node.Env.Context, d.Topic)
+	}
+	dest.OnFail = func(r *kgo.Record, err error) error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.refused = append(c.refused, refusal{d, kafka.From(r), r.Key, r.Value, advised(err)})
+		return nil
 	}
 	d.Attached = dest
 	return dest
 }
 
+// advised says what helps against an error of a sent record.
+func advised(err error) error {
+	switch {
+	case errors.Is(err, kerr.MessageTooLarge):
+		return fmt.Errorf("%w; raise the topic's max.message.bytes (weir.TopicConfig sets that of internal topics which weir makes), or make the record smaller", err)
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		return fmt.Errorf("%w; create the topic first, for weir creates internal topics only", err)
+	case errors.Is(err, kerr.TopicAuthorizationFailed):
+		return fmt.Errorf("%w; allow the app's principal to write to the topic", err)
+	}
+	return err
+}
+
+// failure is a failure of the producer in the words of the changelog record that it is about, if it is.
+func (c *collector) failure(err error) error {
+	c.mu.Lock()
+	i := slices.IndexFunc(c.refused, func(r refusal) bool { return r.to.Changelog })
+	if i < 0 {
+		c.mu.Unlock()
+		return err
+	}
+	r := c.refused[i]
+	c.mu.Unlock()
+	return r.decide()
+}
+
+func (r *refusal) decide() error { return r.to.Node.Refused(r.to, r.from, r.key, r.value, r.err) }
+
 // settle decides about what was refused; everything must have been flushed.
 func (c *collector) settle() error {
 	for _, r := range c.take() {
-		if err := r.node.Refused(r.topic, r.key, r.value, r.at, r.err); err != nil {
+		if err := r.decide(); err != nil {
 			return err
 		}
 	}

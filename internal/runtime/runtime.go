@@ -48,6 +48,8 @@ type Runtime struct {
 	subOf     sync.Map // topic → int32
 
 	mu      sync.Mutex
+	stop    context.CancelFunc // set by Run
+	faults  error              // that are no worker's
 	workers []*worker
 	purge   map[kafka.TP]int64
 }
@@ -58,10 +60,39 @@ func New(c Config) *Runtime {
 	r.life = newLifecycle(c.Workers, func(from, to State) {
 		c.Log.Info("state", zap.Stringer("from", from), zap.Stringer("to", to))
 		if c.OnState != nil {
-			c.OnState(from, to)
+			r.tell(from, to)
 		}
 	})
 	return r
+}
+
+// tell calls the user's OnState, on whatever goroutine changed the state. Its panic ends the app.
+func (r *Runtime) tell(from, to State) {
+	defer func() {
+		if x := recover(); x != nil {
+			r.fault(fmt.Errorf("the OnState handler, told that %s became %s: %w", from, to, flow.Panicked(x)))
+		}
+	}()
+	r.c.OnState(from, to)
+}
+
+// fault ends the app with an error that is no worker's. Any goroutine may call it.
+func (r *Runtime) fault(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.faults = errors.Join(r.faults, err)
+	if r.stop != nil {
+		r.stop()
+	}
+}
+
+// faulted returns and forgets the faults so far.
+func (r *Runtime) faulted() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.faults
+	r.faults = nil
+	return err
 }
 
 // State is the app's state.
@@ -72,16 +103,22 @@ func (r *Runtime) Run(ctx context.Context) (err error) {
 	if r.ran.Swap(true) {
 		return errors.New("Run was called twice")
 	}
-	r.life.becomeRebalancing()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	r.mu.Lock()
+	r.stop = stop
+	r.mu.Unlock()
 	defer func() {
 		r.life.becomeStopping()
-		if err != nil {
+		if err = errors.Join(err, r.faulted()); err != nil {
 			r.life.becomeFailed()
-			return
+		} else {
+			r.life.becomeStopped()
 		}
-		r.life.becomeStopped()
+		err = errors.Join(err, r.faulted())
 	}()
 	defer func() { err = errors.Join(err, r.close()) }()
+	r.life.becomeRebalancing()
 	if err := r.open(ctx); err != nil {
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return nil
@@ -101,6 +138,7 @@ func (r *Runtime) open(ctx context.Context) (err error) {
 		return err
 	}
 	r.topics = newTopics(r.cluster)
+	r.settings.BatchBytes = r.topics.batchBytes
 	r.hash = r.c.Graph.Hash(r.c.App)
 	return r.prepareTopics(ctx)
 }
@@ -132,6 +170,7 @@ func (r *Runtime) supervise(ctx context.Context) error {
 		r.mu.Lock()
 		r.workers = append(r.workers, w)
 		r.mu.Unlock()
+		errs[i] = fmt.Errorf("worker %d: its goroutine was ended by user code (runtime.Goexit)", i) // unless run returns
 		group.Go(func() {
 			defer stop()
 			errs[i] = guarded(func() error { return w.run(ctx) })
@@ -200,11 +239,32 @@ func (r *Runtime) prepareTopics(ctx context.Context) error {
 			r.c.Log.Info("internal topic made", zap.String("topic", t.Name), zap.Int32("partitions", t.Partitions))
 		}
 	}
+	r.topics.learn(ctx, append(names, r.sinks()...)...)
 	return r.subscription(counts, plan)
 }
 
+// sinks are the topics that the topology names to be written to.
+func (r *Runtime) sinks() (names []string) {
+	for _, s := range r.c.Graph.Subs() {
+		for _, n := range s.Nodes {
+			if n.Kind != topology.Sink {
+				continue
+			}
+			for _, t := range n.Topics {
+				if !t.Internal {
+					names = append(names, t.Name)
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 func wrongCount(topic string, have, want int32) error {
-	return fmt.Errorf("internal topic %q has %d partitions, but the topology needs %d: the partitions of a source topic have changed, or the topic was made by hand", topic, have, want)
+	return fmt.Errorf("internal topic %q has %d partitions, but the topology needs %d, for keys are spread over as many as the source topics have: "+
+		"either a source topic was given other partitions, and state and keys do not fit together any more, or the topic was made by hand. "+
+		"Give the source topics their former number, or delete the app's internal topics and state directories and begin anew", topic, have, want)
 }
 
 // sourceCounts are the partitions of every topic that the topology names or matches.
@@ -255,7 +315,15 @@ func (r *Runtime) subscription(counts map[string]int32, plan *topology.Plan) err
 }
 
 // plan is the leader's: what there is to give away. It runs on a goroutine of the client.
-func (r *Runtime) plan(j kafka.Joined) (kafka.Work, error) {
+func (r *Runtime) plan(j kafka.Joined) (work kafka.Work, err error) {
+	err = guarded(func() (err error) {
+		work, err = r.planning(j)
+		return err
+	})
+	return work, err
+}
+
+func (r *Runtime) planning(j kafka.Joined) (kafka.Work, error) {
 	for _, m := range j.Members {
 		if m.Data.Topology != r.hash {
 			return kafka.Work{Refusal: fmt.Sprintf("member %s of group %q runs another topology: all members must run the same", m.ID, r.c.App)}, nil

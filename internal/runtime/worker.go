@@ -407,7 +407,7 @@ func (w *worker) commit(ctx context.Context) error {
 func (w *worker) settle(ctx context.Context) error {
 	for {
 		if err := w.producer.Flush(ctx); err != nil {
-			return err
+			return w.out.failure(err)
 		}
 		if !w.out.anyRefused() {
 			return nil
@@ -464,6 +464,7 @@ func (w *worker) foreign(o *owned) error {
 
 // Assigned is kafka.Handler's: the worker is parked (I2).
 func (w *worker) Assigned(ctx context.Context, plan kafka.Plan, added []kafka.TP) {
+	defer w.caught()
 	w.assigned = true
 	if plan.Error != "" {
 		w.fail(errors.New(plan.Error))
@@ -516,6 +517,7 @@ func (w *worker) reopen(ctx context.Context, o *owned) error {
 
 // Revoked is kafka.Handler's: the worker is parked (I2), and the member still owns what is going.
 func (w *worker) Revoked(ctx context.Context, gone []kafka.TP) {
+	defer w.caught()
 	err := w.commit(ctx)
 	if err != nil && !errors.Is(err, kafka.ErrFenced) {
 		w.log.Warn("the last commit before a hand-over failed: others do the work again", zap.Error(err))
@@ -529,6 +531,7 @@ func (w *worker) Revoked(ctx context.Context, gone []kafka.TP) {
 
 // Lost is kafka.Handler's: others may own what is gone.
 func (w *worker) Lost(ctx context.Context, gone []kafka.TP) {
+	defer w.caught()
 	w.log.Warn("partitions were lost", zap.Int("partitions", len(gone)))
 	w.failIf(w.abandonAll(ctx, nil))
 	w.failIf(w.dropParts(gone))
@@ -551,6 +554,13 @@ func (w *worker) dropParts(gone []kafka.TP) (err error) {
 		w.log.Info("task closed", zap.String("task", o.name))
 	}
 	return err
+}
+
+// caught turns a panic in a callback, which may run on a goroutine of the client, into the worker's failure.
+func (w *worker) caught() {
+	if x := recover(); x != nil {
+		w.fail(flow.Panicked(x))
+	}
 }
 
 func (w *worker) fail(err error) { w.failed = errors.Join(w.failed, err) }

@@ -20,7 +20,7 @@ func (t *Task) Step(now int64, max int) (n int, err error) {
 		in, err := t.choose(now)
 		if in == nil || err != nil {
 			t.between()
-			return n, err
+			return n, t.settled(err)
 		}
 		if err := t.take(in); err != nil {
 			return n, err
@@ -92,7 +92,7 @@ func (t *Task) between() { t.at(t.env.StreamTime) }
 
 // at makes no record be in process, at a time.
 func (t *Task) at(now int64) {
-	t.env.Origin = flow.Origin{Partition: -1, Offset: -1, Time: now}
+	t.env.Origin = flow.Origin{Partition: -1, Offset: -1, Time: now, Written: now}
 	t.ctx = rows.Context{Partition: -1, Offset: -1, Time: now}
 }
 

@@ -181,7 +181,7 @@ func TestChangelogsOfATask(t *testing.T) {
 	if len(all) != 1 || all[0].Topic != "app-counts-changelog" || all[0].Store != "counts" || !all[0].Changelog || made.Stores() != c.Stores {
 		t.Fatalf("changelogs %+v", all)
 	}
-	if err := all[0].Node.Refused(all[0].Topic, nil, nil, 0, errors.New("too large")); err == nil {
+	if err := all[0].Node.Refused(all[0], flow.Origin{}, nil, nil, errors.New("too large")); err == nil {
 		t.Error("what a changelog refuses is not fatal")
 	}
 }

@@ -56,7 +56,7 @@ func ms(at int64) string { return (time.Duration(at) * time.Millisecond).String(
 
 // brief is an error without the stack of its panic.
 func brief(err error) string {
-	text, _, stack := strings.Cut(err.Error(), "\ngoroutine")
+	text, _, stack := strings.Cut(err.Error(), "\ngithub.com/weirstream")
 	if stack {
 		text += " (and its stack)"
 	}
