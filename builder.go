@@ -152,11 +152,15 @@ func (b *Builder) connect(o *op, own []state.Descriptor) (names []string) {
 		}
 		name := d.StoreName()
 		names = append(names, name)
+		spec := d.Spec(seal.Token{})
 		if b.stores[name] {
+			if spec.Fault != nil {
+				b.faultf(o, "Stores: %w", spec.Fault)
+			}
 			continue
 		}
 		b.stores[name] = true
-		b.graph.AddStore(&topology.Store{Spec: d.Spec(seal.Token{})})
+		b.graph.AddStore(&topology.Store{Spec: spec})
 	}
 	return names
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/weirstream/weir"
 	"github.com/weirstream/weir/processor"
 	"github.com/weirstream/weir/serde"
+	"github.com/weirstream/weir/state"
 	"github.com/weirstream/weir/weirtest"
 	"github.com/weirstream/weir/window"
 )
@@ -267,6 +268,17 @@ func TestStoresOfTables(t *testing.T) {
 		}
 		d.Restart()
 	}
+	for _, err := range []error{viewed(d, windows.Store()), viewed(d, weir.WindowStoreOf(sessions)), viewed(d, counts.Filter(func(string, int64) bool { return true }).Store())} {
+		if err == nil || !strings.Contains(err.Error(), "store") {
+			t.Errorf("error %v", err)
+		}
+	}
+}
+
+// viewed is the error of reading a store.
+func viewed[R any](d *weirtest.Driver, s state.Readable[R]) error {
+	_, err := s.View(d)
+	return err
 }
 
 // A random table, with and without cache and restarts, is what a map says, and so are what was derived from it and joined with it.

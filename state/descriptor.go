@@ -162,6 +162,9 @@ func bind[S any](b Binder, d Descriptor) S {
 }
 
 func view[R any](v Viewer, d Descriptor) (r R, err error) {
+	if err := d.Spec(seal.Token{}).Fault; err != nil {
+		return r, err
+	}
 	found, err := v.ViewStore(d)
 	if err != nil {
 		return r, err
