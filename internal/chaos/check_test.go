@@ -36,6 +36,9 @@ func (w *world) reckon() error {
 			errs = append(errs, fmt.Errorf("process %s did not stop well: %w", p.name, err))
 		}
 	}
+	if w.last != nil {
+		w.last()
+	}
 	out, err := w.readCommitted("out")
 	errs = append(errs, err, w.scene.check(w, w.fed, out), w.checkTransactions(), w.checkRelics())
 	if behind := w.behind(); len(behind) > 0 {

@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 
 	"github.com/weirstream/weir/internal/kafka"
@@ -47,6 +49,9 @@ func (p *process) start() {
 	w := p.w
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.life != nil {
+		return
+	}
 	before := p.dir
 	p.born++
 	p.dir = filepath.Join(w.t.TempDir(), fmt.Sprintf("%s-%d", p.name, p.born))
@@ -55,12 +60,15 @@ func (p *process) start() {
 	l := &life{done: make(chan struct{})}
 	l.wire = &wire{dial: w.network.DialContext, pause: w.latency, conns: map[*conn]bool{}}
 	l.run = runtime.New(runtime.Config{
-		App: app, Graph: w.graph, Settings: w.settings(name, l), StateDir: p.dir, Provider: disk{pebble.New(pebble.FS(p.fs), pebble.MemTable(0), pebble.Memory(1))},
+		App: app, Graph: w.graph, Settings: w.settings(name, l), StateDir: p.dir, Provider: w.disk(p.fs),
 		Workers: w.plan.workers, CommitInterval: w.plan.commit, CacheBytes: 1 << 20, MaxIdle: 0, EmitEvery: time.Second, MaxProcessingTime: time.Minute, Replication: 1,
 		Log: w.log.Named(name),
 	})
 	var ctx context.Context
 	ctx, l.stop = context.WithCancel(context.Background())
+	if w.onStart != nil {
+		w.onStart(l)
+	}
 	p.life = l
 	w.born(l)
 	go func() {
@@ -71,7 +79,7 @@ func (p *process) start() {
 
 func (w *world) settings(name string, l *life) kafka.Settings {
 	opts := []kgo.Opt{
-		kgo.SeedBrokers(w.brokers...), kgo.Dialer(l.wire.DialContext), kgo.RebalanceTimeout(20 * time.Second),
+		kgo.SeedBrokers(w.brokers...), kgo.ClientID(name), kgo.Dialer(l.wire.DialContext), kgo.RebalanceTimeout(20 * time.Second),
 		kgo.MetadataMinAge(50 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
 	}
 	if verbose {
@@ -107,9 +115,22 @@ func inherit(from, to string) error {
 }
 
 // disk opens engines in the process's file system, where directories outlive lives.
-type disk struct{ on *pebble.Provider }
+type disk struct {
+	on        *pebble.Provider
+	forgetful bool
+}
 
-func (d disk) Open(_, task string) (state.Engine, error) { return d.on.Open("/"+task, task) }
+func (w *world) disk(fs vfs.FS) disk {
+	return disk{pebble.New(pebble.FS(fs), pebble.MemTable(0), pebble.Memory(1)), w.forgetful}
+}
+
+func (d disk) Open(_, task string) (state.Engine, error) {
+	e, err := d.on.Open("/"+task, task)
+	if err == nil && d.forgetful {
+		e = forgetful{e, new(atomic.Int64)}
+	}
+	return e, err
+}
 
 // kill is SIGKILL, or, when something of what was not synced is lost, the end of the machine.
 func (p *process) kill(unsynced int) {
@@ -123,6 +144,10 @@ func (p *process) kill(unsynced int) {
 	l.wire.kill()
 	p.fs = p.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rand.New(rand.NewPCG(uint64(p.born), 7))})
 	l.stop()
+	name := fmt.Sprintf("%s/%d", p.name, p.born)
+	for i := range 4 {
+		time.AfterFunc(time.Duration(i+1)*session, func() { p.w.bury(name) })
+	}
 	p.w.count("kills")
 	p.w.relic(fmt.Sprintf("%s/%d, killed", p.name, p.born), p.fs)
 	p.w.log.Info("killed", zap.String("process", p.name), zap.Int("unsynced percent", unsynced))
@@ -183,4 +208,32 @@ func (f *failpoint) hit(name string) {
 	if spring != nil {
 		spring()
 	}
+}
+
+// bury takes what a dead process left out of the group. The session of a member that was joining when its connection ended never times out
+// with kfake; with Kafka it does.
+func (w *world) bury(client string) {
+	if w.over.Load() {
+		return
+	}
+	g := w.cluster.GroupInfo(app)
+	if g == nil {
+		return
+	}
+	req := kmsg.NewPtrLeaveGroupRequest()
+	req.Group = app
+	for _, m := range g.Members {
+		if m.ClientID == client {
+			gone := kmsg.NewLeaveGroupRequestMember()
+			gone.MemberID = m.MemberID
+			req.Members = append(req.Members, gone)
+		}
+	}
+	if len(req.Members) == 0 {
+		return
+	}
+	ctx, cancel := w.ctx()
+	defer cancel()
+	_, err := req.RequestWith(ctx, w.client)
+	w.log.Info("buried", zap.String("process", client), zap.Int("members", len(req.Members)), zap.Error(err))
 }

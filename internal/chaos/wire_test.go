@@ -157,11 +157,11 @@ func (c *conn) Write(b []byte) (int, error) {
 		key = int16(binary.BigEndian.Uint16(b[4:]))
 	}
 	time.Sleep(c.w.pause())
-	if err := c.w.passable(); err != nil {
-		return 0, err
-	}
 	if t := c.w.sprung(key, false); t != nil {
 		t.spring(c)
+	}
+	if err := c.w.passable(); err != nil {
+		return 0, err
 	}
 	n, err := c.Conn.Write(b)
 	if err != nil && c.lost.Load() {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,7 +43,7 @@ type plan struct {
 	commit      time.Duration
 	rounds      int
 	deeds       int // of the nemesis, in each round
-	// sabotage breaks the run when its processes have started.
+	// sabotage breaks the run before its processes start.
 	sabotage func(*world)
 }
 
@@ -81,9 +82,16 @@ type world struct {
 	graph   *topology.Topology
 	client  *kgo.Client // of the checker and the feeder
 
+	// What saboteurs change.
+	onStart   func(*life)
+	last      func() // when the app has stopped
+	loses     string // payments to this merchant are dropped in the second round
+	forgetful bool   // stores drop writes
+
 	processes []*process
 	fed       []*kgo.Record
 
+	over   atomic.Bool // the broker is about to go
 	mu     sync.Mutex
 	rng    *rand.Rand
 	counts map[string]int
@@ -144,11 +152,11 @@ func (w *world) add(i int) *process {
 // play is the run: rounds of records and deeds, then peace, then the reckoning.
 func (w *world) play() error {
 	defer w.end()
-	for _, p := range w.processes {
-		p.start()
-	}
 	if w.plan.sabotage != nil {
 		w.plan.sabotage(w)
+	}
+	for _, p := range w.processes {
+		p.start()
 	}
 	for round := range w.plan.rounds {
 		fed := w.feed(round)
@@ -174,9 +182,11 @@ func (w *world) end() {
 	for _, l := range w.lives {
 		<-l.done
 	}
+	w.over.Store(true)
+	time.Sleep(time.Minute)
 	w.client.Close()
 	w.cluster.Close()
-	time.Sleep(time.Minute) // a bubble's clock stops with its test; clients end some things beside their Close
+	time.Sleep(2 * time.Minute) // a bubble's clock stops with its test; clients end some things beside their Close
 }
 
 // peace ends what the nemesis has begun, and has at least two processes run.
