@@ -1,0 +1,169 @@
+package weir_test
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// exports are the compiled packages that weir and its users import, from Go's build cache.
+func exports(t *testing.T) func(path string) (io.ReadCloser, error) {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}={{.Export}}", ".", "./serde", "./state", "./window", "./processor").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	files := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		path, file, _ := strings.Cut(strings.TrimSpace(line), "=")
+		files[path] = file
+	}
+	return func(path string) (io.ReadCloser, error) { return os.Open(files[path]) }
+}
+
+// typeErrors are the errors in a source, by line.
+func typeErrors(t *testing.T, name string, src []byte) map[int]string {
+	t.Helper()
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, name, src, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs := map[int]string{}
+	conf := types.Config{Importer: importer.ForCompiler(fset, "gc", exports(t)), Error: func(err error) {
+		e := err.(types.Error)
+		if line := fset.Position(e.Pos).Line; errs[line] == "" && !e.Soft {
+			errs[line] = e.Msg
+		}
+	}}
+	_, _ = conf.Check(name, fset, []*ast.File{file}, nil) // Error has them
+	return errs
+}
+
+// What must not compile does not, and the lines between do.
+func TestMustFail(t *testing.T) {
+	const name = "testdata/mustfail/mustfail.go"
+	src, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs := typeErrors(t, name, src)
+	marked := 0
+	for i, line := range bytes.Split(src, []byte("\n")) {
+		_, why, want := bytes.Cut(line, []byte("// error: "))
+		if want {
+			marked++
+		}
+		if got := errs[i+1]; want != (got != "") {
+			t.Errorf("%s:%d: want an error: %v (%s); got %q", name, i+1, want, why, got)
+		}
+	}
+	if marked < 15 || len(errs) != marked {
+		t.Errorf("%d lines are marked, %d have errors", marked, len(errs))
+	}
+}
+
+// shape is the type of a stream or table in a chain.
+type shape struct{ kind, key, value string }
+
+func (s shape) String() string { return fmt.Sprintf("weir.%s[%s, %s]", s.kind, s.key, s.value) }
+
+// of is the shape with another kind, key and value; an empty one stays.
+func (s shape) of(kind, key, value string) shape {
+	return shape{cmp.Or(kind, s.kind), cmp.Or(key, s.key), cmp.Or(value, s.value)}
+}
+
+// link is an operator after a stream or table S of keys K and values V: Go without a type argument, and the shape of what it makes.
+type link struct {
+	kind, code string
+	to         func(shape) shape
+}
+
+func chainLinks() []link {
+	const agg = `weir.NewAggregator(nil, func({K}, {V}, string) string { return "" }).MergeBy(func({K}, string, string) string { return "" })`
+	same := func(s shape) shape { return s }
+	made := func(kind, key, value string) func(shape) shape {
+		return func(s shape) shape { return s.of(kind, key, value) }
+	}
+	windows := func(value string) func(shape) shape {
+		return func(s shape) shape { return s.of("Table", "window.Key["+s.key+"]", value) }
+	}
+	return []link{
+		{"Stream", `{S}.Filter(func({K}, {V}) bool { return true })`, same},
+		{"Stream", `{S}.Merge({S})`, same},
+		{"Stream", `{S}.Split("x", weir.When("y", func({K}, {V}) bool { return true }))[0]`, same},
+		{"Stream", `{S}.Repartition("x")`, same},
+		{"Stream", `weir.KeyBy({S}, func({K}, {V}) int { return 0 })`, made("", "int", "")},
+		{"Stream", `weir.Map({S}, func({K}, {V}) (string, int) { return "", 0 })`, made("", "string", "int")},
+		{"Stream", `weir.MapValues({S}, func({V}) bool { return true })`, made("", "", "bool")},
+		{"Stream", `weir.FlatMap({S}, func(k {K}, v {V}, emit func({V}, {K})) { emit(v, k) })`, func(s shape) shape { return s.of("", s.value, s.key) }},
+		{"Stream", `{S}.ToTable("x")`, made("Table", "", "")},
+		{"Stream", `weir.Count({S}.GroupByKey(), "x")`, made("Table", "", "int64")},
+		{"Stream", `weir.Count(weir.GroupBy({S}, func({K}, {V}) {V} { panic(0) }), "x")`, func(s shape) shape { return s.of("Table", s.value, "int64") }},
+		{"Stream", `weir.Reduce({S}.GroupByKey(), "x", func(a, b {V}) {V} { return a })`, made("Table", "", "")},
+		{"Stream", `weir.Aggregate({S}.GroupByKey(), "x", ` + agg + `)`, made("Table", "", "string")},
+		{"Stream", `weir.Count({S}.GroupByKey().WindowedBy(window.Tumbling(1)), "x")`, windows("int64")},
+		{"Stream", `weir.Reduce({S}.GroupByKey().WindowedBy(window.Session(1)), "x", func(a, b {V}) {V} { return a })`, windows("")},
+		{"Stream", `weir.Aggregate({S}.GroupByKey().WindowedBy(window.Unlimited(time.Time{})), "x", ` + agg + `)`, windows("string")},
+		{"Stream", `weir.JoinTable({S}, {S}.ToTable("y"), func({K}, {V}, {V}) int8 { return 0 })`, made("", "", "int8")},
+		{"Stream", `weir.LeftJoinTable({S}, {S}.ToTable("y"), func({K}, {V}, *{V}) int8 { return 0 })`, made("", "", "int8")},
+		{"Table", `{S}.Filter(func({K}, {V}) bool { return true })`, same},
+		{"Table", `weir.MapTable({S}, func({K}, {V}) []{K} { return nil })`, func(s shape) shape { return s.of("", "", "[]"+s.key) }},
+		{"Table", `{S}.ToStream()`, made("Stream", "", "")},
+		{"Table", `weir.Changes({S})`, func(s shape) shape { return s.of("Stream", "", "weir.Change["+s.value+"]") }},
+	}
+}
+
+// write writes the operator after the stream or table s of a shape, and declares the result's type, so that inference must agree.
+func (l link) write(out io.Writer, s shape) shape {
+	to := l.to(s)
+	code := strings.NewReplacer("{S}", "s", "{K}", s.key, "{V}", s.value).Replace(l.code)
+	fmt.Fprintf(out, "\t{\n\t\tvar made %s = %s\n\t\t_ = made\n\t}\n", to, code)
+	return to
+}
+
+// Every operator can follow every other, three deep, with no type argument written: no method or function leads into a cycle of instantiations.
+func TestOperatorsChain(t *testing.T) {
+	var src bytes.Buffer
+	src.WriteString("package chain\n\nimport (\n\t\"time\"\n\n\t\"github.com/weirstream/weir\"\n\t\"github.com/weirstream/weir/window\"\n)\n\nvar _ time.Time\nvar _ window.Spec\n\n")
+	chains := 0
+	shapes := map[shape]bool{{"Stream", "string", "float64"}: true, {"Table", "string", "float64"}: true}
+	seen := map[shape]bool{}
+	for range 3 {
+		for _, s := range slices.SortedFunc(maps.Keys(shapes), func(a, b shape) int { return strings.Compare(a.String(), b.String()) }) {
+			if seen[s] {
+				continue
+			}
+			seen[s] = true
+			fmt.Fprintf(&src, "func _(s %s) {\n", s)
+			for _, l := range chainLinks() {
+				if l.kind == s.kind {
+					shapes[l.write(&src, s)] = true
+					chains++
+				}
+			}
+			src.WriteString("}\n\n")
+		}
+	}
+	errs := typeErrors(t, "chain.go", src.Bytes())
+	lines := bytes.Split(src.Bytes(), []byte("\n"))
+	for _, n := range slices.Sorted(maps.Keys(errs)) {
+		t.Errorf("%s\n%s", bytes.TrimSpace(lines[n-1]), errs[n])
+	}
+	t.Logf("%d operators after %d types", chains, len(seen))
+	if chains < 600 {
+		t.Errorf("only %d", chains)
+	}
+}
