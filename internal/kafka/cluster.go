@@ -215,7 +215,8 @@ func passes(err error) bool {
 		return false
 	}
 	if ke := (*kerr.Error)(nil); errors.As(err, &ke) {
-		return ke.Retriable
+		// The library takes CONCURRENT_TRANSACTIONS for final; it says that the former transaction's markers are still being written.
+		return ke.Retriable || ke.Code == kerr.ConcurrentTransactions.Code
 	}
 	return !errors.Is(err, errGivenUp)
 }
