@@ -120,6 +120,11 @@ func SealIn[K, V any](_ seal.Token, r *Record[K, V], h Headers, nulls uint8) {
 	r.Headers, r.null = h, nulls
 }
 
+// Nulls are IsNull of key and value, without a copy. It is for weir's own rooms.
+func Nulls[K, V any](_ seal.Token, r *Record[K, V]) (key, value bool) {
+	return r.null&nullKey != 0 || null.Is(r.Key), r.null&nullValue != 0 || null.Is(r.Value)
+}
+
 // FixKey turns a record into one whose key is fixed. It is for weir's own rooms.
 func FixKey[K, V any](_ seal.Token, r Record[K, V]) FixedKeyRecord[K, V] {
 	return FixedKeyRecord[K, V]{Value: r.Value, Time: r.Time, Headers: r.Headers, key: r.Key, null: r.null}

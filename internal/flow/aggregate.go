@@ -2,6 +2,7 @@ package flow
 
 import (
 	"github.com/weirstream/weir/internal/rows"
+	"github.com/weirstream/weir/internal/seal"
 	"github.com/weirstream/weir/processor"
 )
 
@@ -19,11 +20,11 @@ type Folding[K, V, A any] struct {
 
 // takes says whether a record is aggregated; one that is not is counted.
 func (f *Folding[K, V, A]) takes(n *Node, r *processor.Record[K, V], nulls bool) bool {
-	switch {
-	case r.KeyIsNull():
+	switch key, value := processor.Nulls(seal.Token{}, r); {
+	case key:
 		n.Drop(NullKey)
 		return false
-	case !nulls && r.IsNull():
+	case value && !nulls:
 		n.Drop(NullValue)
 		return false
 	}
