@@ -38,7 +38,7 @@ func newLimit(j job, opts ...kgo.Opt) (*limit, error) {
 	}
 	opts = append(opts,
 		kgo.SeedBrokers(j.broker), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{j.in: from}), kgo.ProducerLinger(0),
-		kgo.MaxBufferedRecords(200_000), kgo.ProducerBatchMaxBytes(1<<20), kgo.ProducerBatchCompression(kgo.NoCompression()))
+		kgo.MaxBufferedRecords(50_000), kgo.ProducerBatchMaxBytes(1<<20), kgo.ProducerBatchCompression(kgo.NoCompression()))
 	if j.txn {
 		opts = append(opts, kgo.TransactionalID(j.app))
 	}

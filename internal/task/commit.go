@@ -84,10 +84,29 @@ func (t *Task) offsets() map[flow.TopicPartition]Offset {
 		if !ok || !all && !in.moved() {
 			continue
 		}
-		meta := offsetmeta.Metadata{PartitionTime: in.queue.PartitionTime(), Watermarks: marks}
-		offsets[in.TopicPartition] = Offset{Next: next, Epoch: epoch, Metadata: offsetmeta.Encode(meta)}
+		offsets[in.TopicPartition] = in.offset(next, epoch, marks)
+	}
+	if len(offsets) == 0 && t.worked {
+		t.standing(offsets, marks)
 	}
 	return offsets
+}
+
+// standing adds the positions of a task in which only timers worked: the offsets are what a member that was lost is refused by, so a commit
+// of what timers sent needs some too.
+func (t *Task) standing(offsets map[flow.TopicPartition]Offset, marks map[string]int64) {
+	for _, in := range t.inputs {
+		next, epoch, ok := in.queue.Position()
+		if !ok {
+			next, epoch = in.next, -1
+		}
+		offsets[in.TopicPartition] = in.offset(next, epoch, marks)
+	}
+}
+
+func (in *input) offset(next int64, epoch int32, marks map[string]int64) Offset {
+	meta := offsetmeta.Metadata{PartitionTime: in.queue.PartitionTime(), Watermarks: marks}
+	return Offset{Next: next, Epoch: epoch, Metadata: offsetmeta.Encode(meta)}
 }
 
 var errUnprepared = errors.New("the second half of a commit is asked for without the first")

@@ -15,7 +15,7 @@ type options struct {
 
 // The budgets of a Provider that is told nothing.
 const (
-	DefaultMemory    = 256 << 20
+	DefaultMemory    = 128 << 20
 	DefaultOpenFiles = 1000
 )
 

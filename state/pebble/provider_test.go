@@ -158,7 +158,7 @@ func TestMemTableBudget(t *testing.T) {
 		opts    []Option
 		n, want int
 	}{
-		{nil, 1, 16 << 20}, {nil, 4, 8 << 20}, {nil, 1000, 1 << 20},
+		{nil, 1, 16 << 20}, {nil, 4, 4 << 20}, {nil, 1000, 1 << 20},
 		{[]Option{Memory(32 << 20)}, 1, 4 << 20}, {[]Option{MemTable(3 << 20)}, 7, 3 << 20}, {[]Option{MemTable(1)}, 1, minMemTable},
 	} {
 		o := newOptions(w.opts)
