@@ -136,6 +136,8 @@ func (c *appConfig) baseDir() string {
 }
 
 // Run blocks. Cancelling ctx drains, commits and leaves the group; it returns nil then, else every error, joined. It can be called once.
+// It fails when no broker answers for 30 s at the start; brokers that go away later are waited for. A panic of user code is an error
+// that names the node and the record.
 func (a *App) Run(ctx context.Context) error { return a.r.Run(ctx) }
 
 // State returns the current state.

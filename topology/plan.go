@@ -139,7 +139,7 @@ func (l *layout) resolve() {
 		}
 	}
 	if len(missing) > 0 {
-		l.fault("these source topics do not exist: %s", strings.Join(missing, ", "))
+		l.fault("these source topics do not exist: %s: create them first, for weir creates internal topics only", strings.Join(missing, ", "))
 	}
 	taken := map[string]*Node{}
 	for _, sub := range l.subs {

@@ -104,7 +104,7 @@ func (c *Cluster) check(ctx context.Context) error {
 		return fmt.Errorf("the Kafka broker at %s refuses: %w", c.seeds(), err)
 	}
 	if err != nil {
-		return fmt.Errorf("no Kafka broker answers at %s: %w", c.seeds(), err)
+		return fmt.Errorf("no Kafka broker answers at %s within %v: %w", c.seeds(), c.set.requestTimeout(), err)
 	}
 	if lacks := lacking(resp); len(lacks) > 0 {
 		return fmt.Errorf("the Kafka broker at %s is too old: 3.9 or newer is needed, and it has %s", c.seeds(), strings.Join(lacks, ", "))

@@ -66,10 +66,14 @@ func NewProducer(ctx context.Context, set *Settings, worker int) (*Producer, err
 func (p *Producer) TransactionalID() string { return p.id }
 
 // Replace closes the client, drops what it had not written, and makes another, which aborts the transaction the former
-// left open. After an error the producer is closed; Replace may be called again.
+// left open. While the brokers are away it waits, until the context ends. After an error the producer is closed; Replace may be called again.
 func (p *Producer) Replace(ctx context.Context) error {
 	p.Close()
-	l, err := p.open(ctx)
+	var l *life
+	err := retry(ctx, func(ctx context.Context) (err error) {
+		l, err = p.open(ctx)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("producer %s: %w", p.id, err)
 	}
@@ -214,6 +218,8 @@ func (p *Producer) copied(b []byte) []byte {
 	switch {
 	case b == nil:
 		return nil
+	case len(b) == 0:
+		return []byte{} // a slice of no slab would be nil
 	case len(b) > slabSize/4:
 		return append([]byte(nil), b...)
 	case len(b) > cap(p.slab)-len(p.slab):

@@ -62,6 +62,7 @@ var table = []room{
 	{14, "cmd/weir/*", 0},
 	{13, "golden", testOnly},
 	{13, "golden/*", testOnly},
+	{13, "internal/badinput", testOnly},
 	{13, "internal/chaos", testOnly},
 	{13, "internal/kafkatest", testOnly},
 	{13, "internal/layers", testOnly},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -46,9 +47,9 @@ func (t *topics) partitions(topic string) (int32, error) {
 	found, err := t.cluster.Topics(ctx, topic)
 	switch {
 	case err != nil && n == 0:
-		return 0, fmt.Errorf("topic %q: %w", topic, err)
+		return 0, err
 	case err == nil && found[topic].Partitions == 0:
-		return 0, fmt.Errorf("topic %q does not exist: create it first, for weir creates internal topics only", topic)
+		return 0, errors.New("it does not exist: create it first, for weir creates internal topics only")
 	case err == nil:
 		n = found[topic].Partitions
 		t.learn(ctx, topic)
@@ -59,11 +60,15 @@ func (t *topics) partitions(topic string) (int32, error) {
 	return n, nil
 }
 
-// learn asks how large a batch to each topic may be. Where that is not answered, or not allowed to be asked, the client's own limit holds.
+// learn asks how large a batch to each topic that exists may be. Where that is not answered, or not allowed to be asked, the client's own limit holds.
 func (t *topics) learn(ctx context.Context, names ...string) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	configs, err := t.cluster.DescribeConfigs(ctx, names...)
+	exist, err := t.cluster.Topics(ctx, names...)
+	if err != nil {
+		return
+	}
+	configs, err := t.cluster.DescribeConfigs(ctx, slices.Collect(maps.Keys(exist))...)
 	if err != nil {
 		return
 	}

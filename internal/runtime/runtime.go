@@ -263,8 +263,8 @@ func (r *Runtime) sinks() (names []string) {
 
 func wrongCount(topic string, have, want int32) error {
 	return fmt.Errorf("internal topic %q has %d partitions, but the topology needs %d, for keys are spread over as many as the source topics have: "+
-		"either a source topic was given other partitions, and state and keys do not fit together any more, or the topic was made by hand. "+
-		"Give the source topics their former number, or delete the app's internal topics and state directories and begin anew", topic, have, want)
+		"either a source topic was given more partitions, so that state and keys do not fit together any more, or the topic was made by hand. "+
+		"Run the app under another name, or delete its internal topics and state directories, to begin anew", topic, have, want)
 }
 
 // sourceCounts are the partitions of every topic that the topology names or matches.

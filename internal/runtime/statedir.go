@@ -34,7 +34,7 @@ func openStateDir(path string) (*stateDir, error) {
 	}
 	lock, err := pebble.Lock(filepath.Join(path, ".lock"))
 	if err != nil {
-		return nil, fmt.Errorf("state directory %s: another process uses it: %w", path, err)
+		return nil, fmt.Errorf("state directory %s: another process uses it, and each needs one of its own (weir.StateDir): %w", path, err)
 	}
 	d := &stateDir{path: path, lock: lock, inUse: map[string]chan struct{}{}}
 	if err := d.identify(); err != nil {

@@ -172,9 +172,19 @@ func (w *worker) recovered(ctx context.Context, err error) error {
 	return err
 }
 
+// errLate says that the brokers did not answer in time.
+var errLate = errors.New("the brokers did not answer in time")
+
+func late(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", errLate, err)
+	}
+	return err
+}
+
 // redone tells errors after which the work since the last commit is done again, by the same member.
 func redone(err error) bool {
-	return errors.Is(err, kafka.ErrProducerDead) || errors.Is(err, kafka.ErrUnknownOutcome) || errors.Is(err, flow.ErrInterrupted) || errors.Is(err, errForeign)
+	return errors.Is(err, kafka.ErrProducerDead) || errors.Is(err, kafka.ErrUnknownOutcome) || errors.Is(err, flow.ErrInterrupted) || errors.Is(err, errForeign) || errors.Is(err, errLate)
 }
 
 // park waits in the client, where rebalances happen, until records come, the nearest deadline, or something in the inbox.
@@ -396,7 +406,7 @@ func (w *worker) commit(ctx context.Context) error {
 	}
 	in.Apply = func() error { return w.apply(busy) }
 	if _, err := kafka.Commit(ctx, w.group, w.producer, in); err != nil {
-		return err
+		return late(err)
 	}
 	w.r.commits.Add(1)
 	w.r.consumed(in.Offsets)
@@ -407,7 +417,7 @@ func (w *worker) commit(ctx context.Context) error {
 func (w *worker) settle(ctx context.Context) error {
 	for {
 		if err := w.producer.Flush(ctx); err != nil {
-			return w.out.failure(err)
+			return w.out.failure(late(err))
 		}
 		if !w.out.anyRefused() {
 			return nil
@@ -563,7 +573,12 @@ func (w *worker) caught() {
 	}
 }
 
-func (w *worker) fail(err error) { w.failed = errors.Join(w.failed, err) }
+// fail notes an error for the loop; a rebalance may bring the same one again.
+func (w *worker) fail(err error) {
+	if w.failed == nil || w.failed.Error() != err.Error() {
+		w.failed = errors.Join(w.failed, err)
+	}
+}
 
 func (w *worker) failIf(err error) {
 	if err != nil {

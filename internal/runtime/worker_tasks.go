@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -52,15 +51,16 @@ func (r *Runtime) openStores(ctx context.Context, o *owned) (stores *store.Set, 
 		durable = durable || !s.InMemory
 	}
 	var engine state.Engine
+	where := "memory"
 	if durable {
 		dir, release, err := r.dir.claim(ctx, o.name)
 		if err != nil {
 			return nil, err
 		}
-		o.release = release
+		o.release, where = release, dir
 		if engine, err = r.c.Provider.Open(dir, o.name); err != nil {
 			release()
-			return nil, fmt.Errorf("task %s: state in %s: %w", o.name, filepath.Base(dir), err)
+			return nil, fmt.Errorf("task %s: state in %s: %w", o.name, dir, err)
 		}
 	}
 	stores, err = store.Open(engine, mem.New(), specs)
@@ -69,7 +69,7 @@ func (r *Runtime) openStores(ctx context.Context, o *owned) (stores *store.Set, 
 		o.release()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("task %s: %w", o.name, err)
+		return nil, fmt.Errorf("task %s: state in %s: %w", o.name, where, err)
 	}
 	return stores, nil
 }
@@ -208,15 +208,24 @@ func (w *worker) abandonAll(ctx context.Context, cause error) error {
 	return errors.Join(errs...)
 }
 
+// freshProducer ends the transaction; with a cause by replacing the producer, for which it waits as long as the brokers are away.
 func (w *worker) freshProducer(ctx context.Context, cause error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.r.commitTimeout())
-	defer cancel()
 	if cause == nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.r.commitTimeout())
+		defer cancel()
 		if err := w.producer.Abort(ctx); err == nil {
 			return nil
 		}
 	}
-	return w.producer.Replace(ctx)
+	for {
+		ctx, cancel := context.WithTimeout(w.r.ctx, w.r.commitTimeout())
+		err := w.producer.Replace(ctx)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		w.log.Warn("the brokers do not answer: waiting for a producer", zap.Error(err))
+	}
 }
 
 // loseAll drops every task: the member that was given them is gone.

@@ -158,12 +158,24 @@ func (t *Task) log(store string, key, value []byte, at int64, headers bool) erro
 	if headers {
 		h, _ = t.ctx.Headers.(processor.Headers)
 	}
-	err := t.c.Out.Send(d, t.c.Partition, key, value, h, at)
+	err := t.send(d, key, value, h, at)
 	if err == nil {
 		return nil
 	}
 	err = t.fatal(processor.Producing, d.Node.Name, fmt.Errorf("changelog of store %q: %w", store, err))
 	t.env.Stick(err)
+	return err
+}
+
+// send has the record in process known to the collector; at a flush that is where the row's last record was read.
+func (t *Task) send(d *flow.Dest, key, value []byte, h processor.Headers, at int64) error {
+	if t.env.Origin.Topic != "" {
+		return t.c.Out.Send(d, t.c.Partition, key, value, h, at)
+	}
+	none := t.env.Origin
+	t.env.Origin = flow.Origin{Topic: t.ctx.Topic, Partition: t.ctx.Partition, Offset: t.ctx.Offset, Time: t.ctx.Time, Written: t.ctx.Time}
+	err := t.c.Out.Send(d, t.c.Partition, key, value, h, at)
+	t.env.Origin = none
 	return err
 }
 
