@@ -14,16 +14,19 @@ type Closing struct {
 }
 
 // closing emits windows when they have closed (KIP-825). Windows are looked for at records, each once, in the order of their ends, and none is
-// lost: rows are kept until they were emitted. How far that has come is the store's mark.
+// lost: rows are kept until they were emitted. How far that has come is the store's mark. A record that comes too soon after a look is made up
+// for by a timer: Kafka waits for the next record, which may never come.
 type closing[KK, V any] struct {
 	env   *Env
+	node  *Node
 	set   *store.Set
 	host  rows.Host
 	name  string
 	t     *rows.Table[KK, V]
 	every int64
-	due   int64 // wall-clock time of the next look
-	mark  int64 // windows that had closed by then were emitted; −1: none
+	due   int64  // wall-clock time of the next look
+	later *int64 // how far windows are closed, for the timer of the next look; nil without one
+	mark  int64  // windows that had closed by then were emitted; −1: none
 	// after and upto are the least time of a row that has not closed by a mark, and the greatest of one that has.
 	after, upto func(mark int64) int64
 	timeOf      func(KK, rows.Item[V]) int64
@@ -32,7 +35,7 @@ type closing[KK, V any] struct {
 
 // start takes up the mark of an earlier life.
 func (c *closing[KK, V]) start(n *Node, name string, t *rows.Table[KK, V], how Closing, next Receiver[KK, Change[V]]) {
-	c.env, c.set, c.host, c.name, c.t, c.next = n.Env, n.Env.Stores, t.Host(), name, t, next
+	c.env, c.node, c.set, c.host, c.name, c.t, c.next = n.Env, n, n.Env.Stores, t.Host(), name, t, next
 	if c.every = how.Every; c.every < 0 {
 		c.every = n.Env.EmitEvery
 	}
@@ -53,6 +56,7 @@ func (c *closing[KK, V]) emit(closed int64, h processor.Headers) (err error) {
 	if c.every > 0 {
 		now := c.env.WallTime
 		if now < c.due {
+			c.lookLater(closed, h)
 			return nil
 		}
 		c.due = now + c.every
@@ -70,4 +74,23 @@ func (c *closing[KK, V]) emit(closed int64, h processor.Headers) (err error) {
 	c.set.SetMark(c.name, closed)
 	c.host.Keep(c.from())
 	return nil
+}
+
+// lookLater has a timer look at the next moment at which that is allowed, for what has closed by then.
+func (c *closing[KK, V]) lookLater(closed int64, h processor.Headers) {
+	if closed <= c.mark {
+		return
+	}
+	if c.later != nil {
+		*c.later = closed
+		return
+	}
+	c.later = &closed
+	var cancel func()
+	cancel = c.env.Timers.Schedule(c.node, c.due-c.env.WallTime, -1, true, c.env.WallTime, func(int64) error {
+		cancel()
+		upto := *c.later
+		c.later = nil
+		return c.emit(upto, h)
+	})
 }
