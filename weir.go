@@ -43,5 +43,6 @@ func Skip() Decision { return processor.Skip() }
 func Retry(after time.Duration) Decision { return processor.Retry(after) }
 
 // DeadLetter sends the source's raw key, value and time to a topic, with KIP-1034's headers (__streams.errors.exception, message, stacktrace, topic,
-// partition, offset), then skips.
+// partition, offset), then skips. Below a write-back cache only the coordinates of the row's last record are known: key and value are null there. A
+// dead letter that the broker refuses is an error about which nobody is asked.
 func DeadLetter(topic string) Decision { return processor.DeadLetter(topic) }

@@ -33,7 +33,7 @@ type RecordError struct {
 	Phase      Phase
 	Node       string
 	Source     Source
-	Key, Value []byte // the source's raw bytes
+	Key, Value []byte // the source's raw bytes; below a write-back cache nil, for only the coordinates of the row's last record are kept
 	Time       time.Time
 	Err        error
 }

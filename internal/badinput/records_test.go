@@ -247,3 +247,58 @@ func TestNullIsNotEmptyInADeadLetter(t *testing.T) {
 	}
 	a.ends()
 }
+
+// TestRetries has a service come back after a while: the record is tried again until then, and nothing is lost or done twice.
+func TestRetries(t *testing.T) {
+	guarantees(t, func(t *testing.T, opts ...weir.AppOption) {
+		w := newWorld(t, devbroker.Topics(1, "in", "out"))
+		w.send("in", "a=1", "b=2", "c=3")
+		tries := 0
+		a := w.start(func(b *weir.Builder) {
+			weir.From(b, in).TryPeek(func(_ context.Context, r weir.Record[string, string]) error {
+				if r.Value == "2" {
+					if tries++; tries < 4 {
+						return errBad
+					}
+				}
+				return nil
+			}).To(out)
+		}, append(opts, decide(weir.Retry(time.Millisecond)))...)
+		w.wants("out", "a=1", "b=2", "c=3")
+		a.ends()
+		if tries != 4 || len(a.Stats().Dropped) != 0 {
+			t.Errorf("%d tries, dropped %v", tries, a.Stats().Dropped)
+		}
+	})
+}
+
+// TestARetryDoesNotHoldUpTheEnd stops an app that waits for an hour: the record stays for the next.
+func TestARetryDoesNotHoldUpTheEnd(t *testing.T) {
+	guarantees(t, func(t *testing.T, opts ...weir.AppOption) {
+		w := newWorld(t, devbroker.Topics(1, "in", "out"))
+		w.send("in", "a=1", "b=2")
+		asked := make(chan struct{}, 1)
+		fails := func(fatal bool) func(*weir.Builder) {
+			return func(b *weir.Builder) {
+				weir.From(b, in).TryFilter(func(_ context.Context, r weir.Record[string, string]) (bool, error) {
+					if fatal && r.Value == "2" {
+						return false, errBad
+					}
+					return r.Value == "2", nil
+				}, weir.Named("filter")).To(out)
+			}
+		}
+		a := w.start(fails(true), append(opts, weir.OnError(func(context.Context, *weir.RecordError) weir.Decision {
+			select {
+			case asked <- struct{}{}:
+			default:
+			}
+			return weir.Retry(time.Hour)
+		}))...)
+		<-asked
+		a.ends()
+		a = w.start(fails(false), opts...)
+		w.wants("out", "b=2")
+		a.ends()
+	})
+}
