@@ -32,8 +32,8 @@ func NewBuilder() *Builder {
 	return &Builder{graph: topology.NewGraph(), counters: map[string]int{}, serdes: map[reflect.Type]any{}, declared: map[reflect.Type][]any{}, stores: map[string]bool{}, read: map[string]reading{}}
 }
 
-// Optimization is a rule that changes the topology without changing results.
-type Optimization struct{ name string }
+// Optimization is a rule that changes the topology without changing results. There is none yet.
+type Optimization struct{}
 
 // Build checks and returns the topology, or every fault, joined. Optimizations are applied only when named. A Builder builds once.
 func (b *Builder) Build(...Optimization) (*Topology, error) {

@@ -269,7 +269,8 @@ func (g *Group) pollFetches(ctx context.Context) kgo.Fetches {
 	case ctx == nil || len(g.inState(rewinding)) == 0:
 		return g.cl.PollFetches(ctx)
 	case g.again == 0:
-		return g.cl.PollFetches(nil) //nolint:staticcheck // nil is the client's way to say "do not wait"
+		//lint:ignore SA1012 nil is the client's way to say "do not wait"
+		return g.cl.PollFetches(nil)
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.again)
 	defer cancel()
@@ -292,11 +293,17 @@ func (g *Group) Fenced() bool {
 	return g.member != "" && (g.member != id || g.member == g.gone)
 }
 
-// condemn notes the coordinator's word that it does not know a member; the client will hear it too, later.
-func (g *Group) condemn(member string) {
+// condemn notes the coordinator's word that it does not know a member. The client hears it too, later; for a coordinator that then knows the
+// member again, the member leaves: it would keep its partitions and never be given them anew.
+func (g *Group) condemn(ctx context.Context, member string) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.gone = member
+	g.mu.Unlock()
+	if g.instance() == nil {
+		ctx, cancel := context.WithTimeout(ctx, leavePatience)
+		defer cancel()
+		_ = g.removeBy(ctx, g.cl, member, "it was called unknown")
+	}
 }
 
 // identity returns what a commit carries: the recorded member id and the generation of the moment.
@@ -845,6 +852,9 @@ func (g *Group) LeaveRaw(ctx context.Context) error {
 	if member == "" {
 		return nil
 	}
+	g.mu.Lock()
+	g.gone = member // whatever comes of the request: the worker is to hear of it when it comes back
+	g.mu.Unlock()
 	return wrap(g.removeBy(ctx, g.cl, member, "the worker is stuck"), "remove member %s from group %s", member, g.set.App)
 }
 

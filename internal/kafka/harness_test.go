@@ -208,7 +208,10 @@ func (w *tester) poll() error {
 }
 
 // look polls once without waiting.
-func (w *tester) look() error { return w.pollWith(nil) } //nolint:staticcheck // nil is how Poll is told so
+func (w *tester) look() error {
+	//lint:ignore SA1012 nil is how Poll is told so
+	return w.pollWith(nil)
+}
 
 func (w *tester) pollWith(ctx context.Context) error {
 	w.working.Store(false)
@@ -258,16 +261,6 @@ func (w *tester) untilStarted(n int) {
 		defer w.mu.Unlock()
 		return len(w.owned) == n && len(w.started) == n
 	})
-}
-
-// data returns the records that are not markers.
-func (w *tester) data() (rs []*kgo.Record) {
-	for _, r := range w.records {
-		if !r.Attrs.IsControl() {
-			rs = append(rs, r)
-		}
-	}
-	return rs
 }
 
 // background polls until stop, on a goroutine of its own.

@@ -76,8 +76,6 @@ func drawWindow(t *rapid.T) window.Key[string] {
 	return window.NewKey(drawKey(t), start, start+rapid.Int64Range(0, 5000).Draw(t, "length"))
 }
 
-func sign(n int) int { return order(int64(n), 0) }
-
 func TestKeySchemas(t *testing.T) {
 	for _, c := range schemas() {
 		t.Run(c.name, func(t *testing.T) {

@@ -277,7 +277,7 @@ func (b bounds) span(segment int64) Span {
 	}
 	room := make([]byte, 0, len(b.lo)+len(b.hi)+2*spanRoom)
 	lo := appendEscaped(appendTime(room, segment), b.lo)
-	hi := appendEscaped(appendTime(lo[len(lo):len(lo)], segment), b.hi)
+	hi := appendEscaped(appendTime(lo[len(lo):], segment), b.hi)
 	return Span{lo, afterEscaped(hi)}
 }
 
