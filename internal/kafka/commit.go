@@ -205,7 +205,7 @@ func (c *commit) fenced(do func(member string, generation int32) error) error {
 		}
 		switch {
 		case fencesMember(err):
-			c.g.condemn(member)
+			c.g.condemn(c.ctx, member)
 			return fmt.Errorf("%w: %w", ErrFenced, err)
 		case c.ctx.Err() != nil:
 			return timeUp(c.ctx, cmp.Or(last, err))
