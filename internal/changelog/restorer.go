@@ -170,15 +170,24 @@ func (r *Restorer) open(ctx context.Context, j *Job) (stores *store.Set, starts 
 	if len(tps) == 0 {
 		return stores, nil, nil
 	}
-	starts, err = r.c.Cluster.StartOffsets(ctx, tps...)
-	if err == nil {
-		var ends map[kafka.TP]int64
-		if ends, err = r.c.Cluster.EndOffsets(ctx, tps...); err == nil {
+	for {
+		starts, ends, err := r.bounds(ctx, tps)
+		switch {
+		case err == nil:
 			j.plan(ends)
 			return stores, starts, nil
+		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+			return nil, nil, errors.Join(fmt.Errorf("task %s: where changelogs end: %w", j.Task, err), stores.Close())
 		}
+		r.c.Log.Warn("the brokers do not answer: waiting for the ends of changelogs", zap.String("task", j.Task), zap.Error(err))
 	}
-	return nil, nil, errors.Join(fmt.Errorf("task %s: where changelogs end: %w", j.Task, err), stores.Close())
+}
+
+func (r *Restorer) bounds(ctx context.Context, tps []kafka.TP) (starts, ends map[kafka.TP]int64, err error) {
+	if starts, err = r.c.Cluster.StartOffsets(ctx, tps...); err == nil {
+		ends, err = r.c.Cluster.EndOffsets(ctx, tps...)
+	}
+	return starts, ends, err
 }
 
 func (j *Job) plan(ends map[kafka.TP]int64) {

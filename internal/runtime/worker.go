@@ -380,6 +380,9 @@ func (w *worker) maybeCommit(ctx context.Context) error {
 // commit makes the work of all tasks durable (I3).
 func (w *worker) commit(ctx context.Context) error {
 	w.committed, w.began = time.Now(), time.Time{}
+	if w.group.Fenced() { // what caches would write now could hide what others have written
+		return kafka.ErrFenced
+	}
 	var in kafka.CommitInput
 	var busy []*owned
 	for _, o := range w.order {
