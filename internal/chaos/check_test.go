@@ -36,6 +36,7 @@ func (w *world) reckon() error {
 			errs = append(errs, fmt.Errorf("process %s did not stop well: %w", p.name, err))
 		}
 	}
+	time.Sleep(20 * time.Second) // transactions of those that died time out
 	if w.last != nil {
 		w.last()
 	}

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -28,7 +29,8 @@ var deeds = []struct {
 	{"flap", 1, (*world).flapOne},
 	{"freeze", 2, (*world).freezeOne},
 	{"dawdle", 2, (*world).dawdleOnce},
-	{"broker error", 5, (*world).brokerError},
+	{"broker error", 8, (*world).brokerError},
+	{"outage", 1, (*world).outage},
 	{"move coordinators", 1, (*world).moveCoordinators},
 }
 
@@ -193,15 +195,58 @@ var brokerErrors = []kfake.Fault{
 	{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicasAfterAppend},
 	{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.RequestTimedOut},
 	{Keys: []kmsg.Key{kmsg.Fetch, kmsg.ListOffsets}, Err: kerr.NotLeaderForPartition},
+	// Those by which a coordinator or a leader says that a client is not who it was.
+	{Keys: []kmsg.Key{kmsg.TxnOffsetCommit, kmsg.OffsetCommit}, Err: kerr.UnknownMemberID},
+	{Keys: []kmsg.Key{kmsg.TxnOffsetCommit, kmsg.OffsetCommit}, Err: kerr.IllegalGeneration},
+	{Keys: []kmsg.Key{kmsg.TxnOffsetCommit, kmsg.EndTxn, kmsg.AddOffsetsToTxn}, Err: kerr.InvalidProducerEpoch},
+	{Keys: []kmsg.Key{kmsg.TxnOffsetCommit, kmsg.EndTxn, kmsg.AddOffsetsToTxn}, Err: kerr.InvalidTxnState},
+	{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.TransactionAbortable},
+	{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.ConcurrentTransactions},
+	{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.InvalidProducerEpoch},
+	{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.OutOfOrderSequenceNumber},
+	{Keys: []kmsg.Key{kmsg.JoinGroup, kmsg.SyncGroup}, Err: kerr.UnknownMemberID},
+	{Keys: []kmsg.Key{kmsg.SyncGroup}, Err: kerr.RebalanceInProgress},
+	{Keys: []kmsg.Key{kmsg.InitProducerID}, Err: kerr.CoordinatorLoadInProgress},
+}
+
+// sessionErrors end a session under a worker that may be busy. When it wakes, others have its partitions: see freezeOne.
+var sessionErrors = []kfake.Fault{
+	{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.UnknownMemberID},
+	{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.IllegalGeneration},
 }
 
 func (w *world) brokerError(*process) string {
-	f := brokerErrors[w.below(len(brokerErrors))]
+	all := brokerErrors
+	if w.plan.exactlyOnce {
+		all = slices.Concat(brokerErrors, sessionErrors)
+	}
+	f := all[w.below(len(all))]
 	f.Count = 1 + w.below(4)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.errors = append(w.errors, w.cluster.Fault(f))
 	return fmt.Sprintf("%d times %v: %v", f.Count, f.Keys, f.Err.Message)
+}
+
+// outage takes the broker away from everybody, sometimes for longer than most time-outs are.
+func (w *world) outage(*process) string {
+	d := w.upTo(20 * time.Second)
+	if w.below(3) == 0 {
+		d = 70 * time.Second
+	}
+	for _, p := range w.processes {
+		if l := p.now(); l != nil {
+			l.wire.freeze()
+		}
+	}
+	time.Sleep(d)
+	for _, p := range w.processes {
+		if l := p.now(); l != nil {
+			l.wire.thaw()
+		}
+	}
+	w.count("outages")
+	return d.String()
 }
 
 func (w *world) moveCoordinators(*process) string {
