@@ -84,7 +84,22 @@ func (w *world) sendRecord(r *kgo.Record) {
 }
 
 // read waits for n committed records of a topic's partition 0.
-func (w *world) read(topic string, n int) (all []*kgo.Record) {
+func (w *world) read(topic string, n int) []*kgo.Record {
+	w.t.Helper()
+	return w.readUntil(topic, func(all []*kgo.Record) bool { return len(all) >= n })
+}
+
+// sees waits for these records, which may be there more than once.
+func (w *world) sees(topic string, want ...string) {
+	w.t.Helper()
+	w.readUntil(topic, func(all []*kgo.Record) bool {
+		seen := texts(all)
+		return !slices.ContainsFunc(want, func(text string) bool { return !slices.Contains(seen, text) })
+	})
+}
+
+// readUntil reads the committed records of a topic's partition 0 until they are enough.
+func (w *world) readUntil(topic string, enough func(all []*kgo.Record) bool) (all []*kgo.Record) {
 	w.t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(w.addrs()...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.MetadataMinAge(10*time.Millisecond), kgo.FetchMaxWait(100*time.Millisecond),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
@@ -92,9 +107,9 @@ func (w *world) read(topic string, n int) (all []*kgo.Record) {
 		w.t.Fatal(err)
 	}
 	defer cl.Close()
-	for len(all) < n {
+	for !enough(all) {
 		if w.ctx.Err() != nil {
-			w.t.Fatalf("%d records of topic %s, want %d: %v", len(all), topic, n, texts(all))
+			w.t.Fatalf("%d records of topic %s are not all: %v", len(all), topic, texts(all))
 		}
 		all = append(all, cl.PollFetches(w.ctx).Records()...)
 	}
