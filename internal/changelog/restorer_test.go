@@ -1,0 +1,453 @@
+package changelog
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/weirstream/weir/internal/kafka"
+	"github.com/weirstream/weir/internal/rows"
+	"github.com/weirstream/weir/internal/store"
+	"github.com/weirstream/weir/internal/store/mem"
+	"github.com/weirstream/weir/serde"
+	"github.com/weirstream/weir/state"
+)
+
+// bench is a restorer in a bubble, with a broker whose topic "log" is the changelog of a store "sums".
+type bench struct {
+	t        *testing.T
+	network  kfake.VirtualNetwork
+	broker   *kfake.Cluster
+	settings *kafka.Settings
+	r        *Restorer
+	logs     *observer.ObservedLogs
+	disk     *mem.Disk
+}
+
+var tp = kafka.TP{Topic: "log"}
+
+func onBench(t *testing.T, run func(b *bench)) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{t: t, disk: &mem.Disk{}}
+		var err error
+		b.broker, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(b.network.Listen), kfake.SeedTopics(1, "log"))
+		b.ok(err)
+		b.settings = &kafka.Settings{App: "app", Options: []kgo.Opt{kgo.SeedBrokers(b.broker.ListenAddrs()...), kgo.Dialer(b.network.DialContext)}}
+		cluster, err := kafka.Dial(b.t.Context(), b.settings)
+		b.ok(err)
+		core, logs := observer.New(zap.InfoLevel)
+		b.logs = logs
+		b.r, err = New(Config{Settings: b.settings, Cluster: cluster, Log: zap.New(core)})
+		b.ok(err)
+		ctx, stop := context.WithCancel(b.t.Context())
+		done := make(chan error, 1)
+		go func() { done <- b.r.Run(ctx) }()
+		run(b)
+		stop()
+		b.ok(<-done)
+		cluster.Close()
+		b.broker.Close()
+		time.Sleep(time.Minute) // the bubble must be empty: what is left then is a leak
+	})
+}
+
+func (b *bench) ok(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) client(opts ...kgo.Opt) *kgo.Client {
+	b.t.Helper()
+	cl, err := kgo.NewClient(append(b.settings.Options, opts...)...)
+	b.ok(err)
+	return cl
+}
+
+// write writes rows key → number to the changelog.
+func (b *bench) write(cl *kgo.Client, from, to int) {
+	b.t.Helper()
+	for i := from; i < to; i++ {
+		r := &kgo.Record{Topic: "log", Key: fmt.Appendf(nil, "k%03d", i), Value: binary.BigEndian.AppendUint64(nil, uint64(i))}
+		b.ok(cl.ProduceSync(b.t.Context(), r).FirstErr())
+	}
+}
+
+func (b *bench) fill(from, to int) {
+	b.t.Helper()
+	cl := b.client()
+	defer cl.Close()
+	b.write(cl, from, to)
+}
+
+func (b *bench) open(context.Context) (*store.Set, error) {
+	e, err := b.disk.Open("dir", "0_0")
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(e, nil, []*rows.Spec{rows.NewKeyValue("sums", serde.String(), serde.Int64())})
+}
+
+// outcome is what Job.Done is told.
+type outcome struct {
+	stores *store.Set
+	ends   map[string]int64
+	err    error
+}
+
+func (b *bench) add(open func(context.Context) (*store.Set, error)) chan outcome {
+	got := make(chan outcome, 2)
+	b.r.Add(context.Background(), &Job{
+		Task: "0_0", Logs: []Log{{"sums", tp}}, Open: open,
+		Done: func(s *store.Set, ends map[string]int64, err error) { got <- outcome{s, ends, err} },
+	})
+	return got
+}
+
+// restore waits for a restore, compares the rows' number and the position, and closes the stores.
+func (b *bench) restore(rows int, position int64) {
+	b.t.Helper()
+	b.check(<-b.add(b.open), rows, position)
+}
+
+func (b *bench) check(o outcome, rows int, position int64) {
+	b.t.Helper()
+	b.ok(o.err)
+	if at, ok := o.stores.Position("sums"); position > 0 && (!ok || at != position) || o.ends["sums"] != position {
+		b.t.Errorf("position %d, end %v; want %d", at, o.ends, position)
+	}
+	if n := b.rows(o.stores); n != rows {
+		b.t.Errorf("%d rows, want %d", n, rows)
+	}
+	b.ok(o.stores.Close())
+}
+
+func (b *bench) rows(s *store.Set) (n int) {
+	b.t.Helper()
+	r, _, release, err := s.Snapshot("sums")
+	b.ok(err)
+	it, err := r.Iter(nil, nil, false)
+	b.ok(err)
+	for it.Next() {
+		n++
+	}
+	b.ok(errors.Join(it.Err(), it.Close(), release()))
+	return n
+}
+
+// read is how many records the last restore took, by its own word.
+func (b *bench) read() int64 {
+	all := b.logs.FilterMessage("store restored").TakeAll()
+	if len(all) == 0 {
+		return 0
+	}
+	return all[len(all)-1].ContextMap()["records"].(int64)
+}
+
+func (b *bench) warned(part string) bool {
+	for _, e := range b.logs.FilterLevelExact(zap.WarnLevel).All() {
+		if strings.Contains(e.Message, part) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestRestoreReadsTheTailAlone(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.restore(0, 0)
+		for _, step := range []struct{ to, read int }{{100, 100}, {130, 30}, {130, 0}} {
+			end, _ := b.bounds()
+			b.fill(int(end), step.to)
+			b.restore(step.to, int64(step.to))
+			if n := b.read(); n != int64(step.read) {
+				t.Errorf("%d records were read for a log of %d, want %d", n, step.to, step.read)
+			}
+			b.logs.TakeAll()
+		}
+	})
+}
+
+func (b *bench) bounds() (end, start int64) {
+	p := b.broker.PartitionInfo("log", 0)
+	return p.HighWatermark, p.LogStartOffset
+}
+
+// A log that was cut above the store's position no longer has what comes next: its rows are dropped, and the log is read whole.
+func TestRestoreFromALogThatWasCut(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.fill(0, 50)
+		b.restore(50, 50)
+		b.fill(50, 100)
+		b.ok(b.broker.DeleteRecords("log", 0, 70))
+		b.restore(30, 100)
+		if !b.warned("reading it whole") {
+			t.Error("nobody was told")
+		}
+	})
+}
+
+// A cut below the store's position costs nothing.
+func TestRestoreFromALogThatWasCutBelow(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.fill(0, 50)
+		b.restore(50, 50)
+		b.fill(50, 60)
+		b.ok(b.broker.DeleteRecords("log", 0, 50))
+		b.restore(60, 60)
+		if n := b.read(); n != 10 {
+			t.Errorf("%d records were read, want 10", n)
+		}
+	})
+}
+
+// A log that is cut while it is read is read again from its new start.
+func TestRestoreWhileTheLogIsCut(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.fill(0, 100)
+		b.broker.ControlKey(1, func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+			b.broker.DropControl()
+			go func() { _ = b.broker.DeleteRecords("log", 0, 60) }()
+			time.Sleep(time.Second)
+			return nil, nil, false
+		})
+		b.restore(40, 100)
+		if !b.warned("was cut while it was read") {
+			t.Error("nobody was told")
+		}
+	})
+}
+
+// A store that is ahead of its changelog is an error that says what to do, and keeps the store.
+func TestRestoreOfAStoreAheadOfItsLog(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.fill(0, 50)
+		b.restore(50, 50)
+		b.ok(b.broker.DeleteTopic("log"))
+		b.ok(b.broker.CreateTopic("log", 1, nil))
+		b.fill(0, 20)
+		o := <-b.add(b.open)
+		if o.err == nil || o.stores != nil {
+			t.Fatalf("restored: %v", o)
+		}
+		for _, part := range []string{"task 0_0", `store "sums"`, "log-0", "offset 50", "ends at 20", "state directory"} {
+			if !strings.Contains(o.err.Error(), part) {
+				t.Errorf("%q does not say %q", o.err, part)
+			}
+		}
+		s, err := b.open(b.t.Context()) // it was closed, and holds what it held
+		b.ok(err)
+		if n := b.rows(s); n != 50 {
+			t.Errorf("%d rows", n)
+		}
+		b.ok(s.Close())
+	})
+}
+
+// What a transaction that is still open has written is waited for: it may have been committed already, but for its markers.
+func TestRestoreWaitsForAnOpenTransaction(t *testing.T) {
+	for commit, want := range map[kgo.TransactionEndTry]int{kgo.TryCommit: 30, kgo.TryAbort: 10} {
+		onBench(t, func(b *bench) {
+			b.fill(0, 10)
+			cl := b.client(kgo.TransactionalID("other"), kgo.TransactionTimeout(10*time.Minute))
+			defer cl.Close()
+			b.ok(cl.BeginTransaction())
+			b.write(cl, 10, 30)
+			got := b.add(b.open)
+			select {
+			case o := <-got:
+				t.Fatalf("did not wait: %v", o.err)
+			case <-time.After(time.Minute):
+			}
+			if !b.warned("a restore waits") {
+				t.Error("nobody was told")
+			}
+			if p := b.r.Progress(); len(p) != 1 || p[0].Done != 10 || p[0].End != 30 {
+				t.Errorf("progress %v", p)
+			}
+			b.ok(cl.EndTransaction(b.t.Context(), commit))
+			o := <-got
+			b.ok(o.err)
+			if n := b.rows(o.stores); n != want {
+				t.Errorf("%d rows, want %d", n, want)
+			}
+			if at, _ := o.stores.Position("sums"); at < 30 {
+				t.Errorf("position %d", at)
+			}
+			b.ok(o.stores.Close())
+		})
+	}
+}
+
+// A log whose last records are markers alone comes to an end too.
+func TestRestoreOfMarkers(t *testing.T) {
+	onBench(t, func(b *bench) {
+		cl := b.client(kgo.TransactionalID("own"))
+		defer cl.Close()
+		for i, how := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort, kgo.TryAbort} {
+			b.ok(cl.BeginTransaction())
+			b.write(cl, 5*i, 5*i+5)
+			b.ok(cl.EndTransaction(b.t.Context(), how))
+		}
+		b.restore(5, 18)
+		if n := b.read(); n != 5 {
+			t.Errorf("%d records were read, want 5", n)
+		}
+		// Cut to its last marker, the log has nothing but that.
+		b.disk = &mem.Disk{}
+		b.ok(b.broker.DeleteRecords("log", 0, 17))
+		b.restore(0, 18)
+	})
+}
+
+func TestRemoveWhileOpening(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.fill(0, 10)
+		// One that waits for a former owner is told to stop.
+		got := b.add(func(ctx context.Context) (*store.Set, error) { <-ctx.Done(); return nil, ctx.Err() })
+		synctest.Wait()
+		b.r.Remove("0_0")
+		if o := <-got; o.err == nil || o.stores != nil {
+			t.Errorf("%v", o)
+		}
+		// One that succeeds all the same is closed.
+		e := &counting{disk: b.disk}
+		wait := make(chan struct{})
+		got = b.add(func(context.Context) (*store.Set, error) { <-wait; return e.open() })
+		synctest.Wait()
+		b.r.Remove("0_0")
+		again := b.add(b.open) // the task may come back meanwhile
+		close(wait)
+		if o := <-got; !errors.Is(o.err, ErrRemoved) || o.stores != nil || e.opened != 1 {
+			t.Errorf("%v, opened %d", o, e.opened)
+		}
+		if o := <-again; o.err != nil {
+			// The directory was still open elsewhere: owners that share one wait for each other in Open.
+			t.Log(o.err)
+		} else {
+			b.ok(o.stores.Close())
+		}
+		b.restore(10, 10)
+	})
+}
+
+// counting counts the sets that it opens.
+type counting struct {
+	disk   *mem.Disk
+	opened int
+}
+
+func (c *counting) open() (*store.Set, error) {
+	c.opened++
+	e, err := (&mem.Disk{}).Open("dir", "0_0")
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(e, nil, []*rows.Spec{rows.NewKeyValue("sums", serde.String(), serde.Int64())})
+}
+
+// A job that is removed while it reads gives its stores back closed, with what it has read kept.
+func TestRemoveWhileReading(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.fill(0, 10)
+		cl := b.client(kgo.TransactionalID("other"), kgo.TransactionTimeout(10*time.Minute))
+		defer cl.Close()
+		b.ok(cl.BeginTransaction())
+		b.write(cl, 10, 11) // holds the restore
+		got := b.add(b.open)
+		time.Sleep(5 * time.Second)
+		b.r.Remove("0_0")
+		if o := <-got; !errors.Is(o.err, ErrRemoved) || o.stores != nil {
+			t.Errorf("%v", o)
+		}
+		b.ok(cl.EndTransaction(b.t.Context(), kgo.TryCommit))
+		b.restore(11, 12)
+		if n := b.read(); n != 1 {
+			t.Errorf("%d records were read, want 1", n)
+		}
+	})
+}
+
+// The end of the restorer calls off what it has: each job is given back, and no stores.
+func TestEndCallsOff(t *testing.T) {
+	var all []outcome
+	done := func(s *store.Set, ends map[string]int64, err error) { all = append(all, outcome{s, ends, err}) }
+	onBench(t, func(b *bench) {
+		cl := b.client(kgo.TransactionalID("other"), kgo.TransactionTimeout(10*time.Minute))
+		b.ok(cl.BeginTransaction())
+		b.write(cl, 0, 1)
+		b.r.Add(context.Background(), &Job{Task: "0_0", Logs: []Log{{"sums", tp}}, Open: b.open, Done: done})
+		b.r.Add(context.Background(), &Job{Task: "0_1", Open: func(ctx context.Context) (*store.Set, error) { <-ctx.Done(); return nil, ctx.Err() }, Done: done})
+		time.Sleep(5 * time.Second)
+		cl.Close()
+	})
+	if len(all) != 2 {
+		t.Fatalf("%d of 2 jobs came back", len(all))
+	}
+	for _, o := range all {
+		if o.stores != nil || o.err == nil {
+			t.Errorf("%v", o)
+		}
+	}
+}
+
+// While the brokers are away a restore waits; it does not fail.
+func TestRestoreOutlastsBrokers(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.fill(0, 10)
+		away := true
+		b.broker.ControlKey(2, func(kmsg.Request) (kmsg.Response, error, bool) {
+			b.broker.KeepControl()
+			if away {
+				return nil, errors.New("cut"), true
+			}
+			return nil, nil, false
+		})
+		got := b.add(b.open)
+		time.Sleep(2 * time.Minute)
+		away = false
+		b.check(<-got, 10, 10)
+	})
+}
+
+// A store whose rows an engine cannot take is an error that names task and changelog.
+func TestRestoreIntoABrokenStore(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.fill(0, 10)
+		o := <-b.add(func(context.Context) (*store.Set, error) {
+			e, err := b.disk.Open("dir", "0_0")
+			if err != nil {
+				return nil, err
+			}
+			return store.Open(broken{e}, nil, []*rows.Spec{rows.NewKeyValue("sums", serde.String(), serde.Int64())})
+		})
+		if o.err == nil || o.stores != nil || !strings.Contains(o.err.Error(), "task 0_0: restore from log-0") || !errors.Is(o.err, errDisk) {
+			t.Errorf("%v", o.err)
+		}
+		b.restore(10, 10)
+	})
+}
+
+var errDisk = errors.New("disk full")
+
+// broken is an engine that takes its own rows alone.
+type broken struct{ state.Engine }
+
+func (b broken) Apply(batch *state.Batch) error {
+	if batch.Len() > 2 {
+		return errDisk
+	}
+	return b.Engine.Apply(batch)
+}
