@@ -91,29 +91,33 @@ func (b box) String() string {
 	return fmt.Sprintf("%s[%d,%d]=%s@%d", b.key, b.start, b.end, b.sum, b.at)
 }
 
-// looking is when closed windows are looked for: at each record, or at most once a second, from the start of each life of a task.
+// looking is when closed windows are looked for: at each record, or at most once a second, from the start of each life of a task. What a record
+// that came too soon would have found is found when the second is over.
 type looking struct {
-	throttled bool
-	now, due  int64
+	throttled, waits bool
+	now, due, mark   int64
 }
 
-// at says whether a record looks for closed windows; other happenings move the clock.
-func (l *looking) at(h happening) bool {
+// at says whether windows are looked for at what happens; closed is how far they are closed then.
+func (l *looking) at(h happening, closed int64) bool {
 	switch h.Kind {
 	case "tick":
 		l.now += 600
+		return l.waits && l.now >= l.due && l.look(closed)
 	case "restart", "rebuild", "crash":
-		l.due = 0
+		l.due, l.waits = 0, false
 	case "record":
-		if !l.throttled {
-			return true
+		if !l.throttled || l.now >= l.due {
+			return l.look(closed)
 		}
-		if l.now >= l.due {
-			l.due = l.now + 1000
-			return true
-		}
+		l.waits = l.waits || closed > l.mark
 	}
 	return false
+}
+
+func (l *looking) look(closed int64) bool {
+	l.due, l.waits, l.mark = l.now+1000, false, max(l.mark, closed)
+	return true
 }
 
 // said is what a model of an aggregation says: updates as they come, what is emitted on close, what is late.
@@ -123,48 +127,100 @@ type said struct {
 	late            int64
 }
 
-// boxesOf computes tumbling and hopping windows from their definition: a window is closed when its end is not after the greatest time minus grace.
-func boxesOf(all []happening, size, advance, grace int64, look looking) (s said) {
-	var boxes []*box
-	find := func(key string, start int64) *box {
-		for _, b := range boxes {
-			if b.key == key && b.start == start {
-				return b
-			}
-		}
-		b := &box{key: key, start: start, end: start + size}
-		boxes = append(boxes, b)
-		return b
-	}
-	now := int64(-1)
+// model is an aggregation computed from the definition of its windows.
+type model struct {
+	said
+	boxes []*box
+	now   int64
+}
+
+// ordered puts windows in the order in which they close.
+func (m *model) ordered() {
+	slices.SortFunc(m.boxes, func(a, b *box) int {
+		return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.start, b.start), cmp.Compare(a.key, b.key))
+	})
+}
+
+// run adds records, and emits windows that are done when they are looked for. closed is how far windows are closed.
+func (m *model) run(all []happening, l looking, closed func() int64, add func(happening), done func(*box) bool) said {
+	m.now, l.mark = -1, -1
 	for _, h := range all {
-		looks := look.at(h)
-		if h.Kind != "record" {
+		if h.Kind == "record" {
+			m.now = max(m.now, h.At)
+			add(h)
+		}
+		if !l.at(h, closed()) {
 			continue
 		}
-		now = max(now, h.At)
+		m.ordered()
+		for _, b := range m.boxes {
+			if !b.emitted && done(b) {
+				b.emitted = true
+				m.closed = append(m.closed, b.String())
+			}
+		}
+	}
+	m.table = map[string]string{}
+	for _, b := range m.boxes {
+		m.table[fmt.Sprintf("%s[%d,%d]", b.key, b.start, b.end)] = b.sum
+	}
+	return m.said
+}
+
+func (m *model) box(key string, start, end int64) *box {
+	for _, b := range m.boxes {
+		if b.key == key && b.start == start && b.end == end {
+			return b
+		}
+	}
+	b := &box{key: key, start: start, end: end}
+	m.boxes = append(m.boxes, b)
+	return b
+}
+
+// boxesOf computes tumbling and hopping windows: a window is closed when its end is not after the greatest time minus grace.
+func boxesOf(all []happening, size, advance, grace int64, l looking) said {
+	m := &model{}
+	closed := func() int64 { return m.now - grace }
+	done := func(b *box) bool { return b.end <= closed() }
+	return m.run(all, l, closed, func(h happening) {
 		for start := int64(0); start <= h.At; start += advance {
 			if start+size <= h.At {
 				continue
 			}
-			if start+size <= now-grace {
-				s.late++
+			if start+size <= closed() {
+				m.late++
 				continue
 			}
-			b := find(h.Key, start)
+			b := m.box(h.Key, start, start+size)
 			b.sum, b.at = b.sum+h.Value, max(b.at, h.At)
-			s.updates = append(s.updates, b.String())
+			m.updates = append(m.updates, b.String())
 		}
-		slices.SortFunc(boxes, func(a, b *box) int { return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.key, b.key)) })
-		for _, b := range boxes {
-			if looks && !b.emitted && b.end <= now-grace {
-				b.emitted = true
-				s.closed = append(s.closed, b.String())
+	}, done)
+}
+
+// sessionsOf computes sessions: what the store shows ends after its own time, that of what was put, minus the retention.
+func sessionsOf(all []happening, gap, grace, retention int64, onClose bool, l looking) said {
+	m, stored := &model{}, int64(-1)
+	closed := func() int64 { return m.now - grace - gap }
+	done := func(b *box) bool { return b.end < closed() }
+	return m.run(all, l, closed, func(h happening) {
+		m.ordered()
+		sum := &box{key: h.Key, start: h.At, end: h.At}
+		var met []*box
+		for _, b := range m.boxes {
+			if b.key == h.Key && b.end >= h.At-gap && b.start <= h.At+gap && b.end > stored-retention && (!onClose || !done(b)) {
+				met = append(met, b)
+				sum.start, sum.end, sum.sum = min(sum.start, b.start), max(sum.end, b.end), sum.sum+b.sum
 			}
 		}
-	}
-	s.table = tableOf(boxes)
-	return s
+		if done(sum) {
+			m.late++
+			return
+		}
+		m.updates = append(m.updates, merge(&m.boxes, met, sum, h.Value)...)
+		stored = max(stored, sum.end)
+	}, done)
 }
 
 // merge replaces the sessions that were met by their sum, with one value more.
@@ -180,56 +236,6 @@ func merge(boxes *[]*box, met []*box, sum *box, value string) (updates []string)
 		return slices.Contains(met, b) || b.key == sum.key && b.start == sum.start && b.end == sum.end
 	}), sum)
 	return append(updates, sum.String())
-}
-
-func tableOf(boxes []*box) map[string]string {
-	table := map[string]string{}
-	for _, b := range boxes {
-		table[fmt.Sprintf("%s[%d,%d]", b.key, b.start, b.end)] = b.sum
-	}
-	return table
-}
-
-// sessionsOf computes sessions from their definition.
-func sessionsOf(all []happening, gap, grace, retention int64, onClose bool, look looking) (s said) {
-	var boxes []*box
-	now, stored := int64(-1), int64(-1)
-	for _, h := range all {
-		looks := look.at(h)
-		if h.Kind != "record" {
-			continue
-		}
-		now = max(now, h.At)
-		closed := now - grace - gap
-		slices.SortFunc(boxes, func(a, b *box) int {
-			return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.start, b.start), cmp.Compare(a.key, b.key))
-		})
-		sum := &box{key: h.Key, start: h.At, end: h.At}
-		var met []*box
-		for _, b := range boxes {
-			if b.key == h.Key && b.end >= h.At-gap && b.start <= h.At+gap && b.end > stored-retention && (!onClose || b.end >= closed) {
-				met = append(met, b)
-				sum.start, sum.end, sum.sum = min(sum.start, b.start), max(sum.end, b.end), sum.sum+b.sum
-			}
-		}
-		if sum.end < closed {
-			s.late++
-		} else {
-			s.updates = append(s.updates, merge(&boxes, met, sum, h.Value)...)
-			stored = max(stored, sum.end)
-		}
-		slices.SortFunc(boxes, func(a, b *box) int {
-			return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.start, b.start), cmp.Compare(a.key, b.key))
-		})
-		for _, b := range boxes {
-			if looks && !b.emitted && b.end < closed {
-				b.emitted = true
-				s.closed = append(s.closed, b.String())
-			}
-		}
-	}
-	s.table = tableOf(boxes)
-	return s
 }
 
 // windowedText is the topology of these tests.
