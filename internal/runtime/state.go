@@ -94,8 +94,10 @@ func legal(from, to State) bool {
 		return from >= Rebalancing && from <= Running
 	case Stopping:
 		return from <= Running
+	case Stopped, Failed:
+		return from == Stopping
 	}
-	return from == Stopping
+	return false
 }
 
 // flush tells the listener of changes, in order, by one goroutine at a time, without the lock; it gives the lock back.

@@ -64,13 +64,23 @@ func (d *stateDir) newIdentity(file string) error {
 		return err
 	}
 	tmp := file + ".tmp"
-	if err := os.WriteFile(tmp, fmt.Appendf(nil, "%x\n", d.process), 0o644); err != nil {
+	if err := writeSynced(tmp, fmt.Appendf(nil, "%x\n", d.process)); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	if err := os.Rename(tmp, file); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	return nil
+}
+
+// writeSynced writes a file that a power failure leaves whole once it has its name.
+func writeSynced(file string, text []byte) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // claim waits until no other owner in this process has the task's directory, makes it, and returns it with what gives it back.
