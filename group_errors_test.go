@@ -48,10 +48,10 @@ func tallying(panics bool) weir.Aggregator[string, string, tally] {
 			return c, nil
 		},
 		Merge: func(_ string, a, b tally) tally {
-			for k, n := range b {
-				a[k] += n
+			for k, n := range a {
+				b[k] += n
 			}
-			return a
+			return b // which may be the cached one
 		},
 	}
 }

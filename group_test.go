@@ -9,6 +9,7 @@ import (
 	"github.com/weirstream/weir"
 	"github.com/weirstream/weir/processor"
 	"github.com/weirstream/weir/serde"
+	"github.com/weirstream/weir/state"
 	"github.com/weirstream/weir/weirtest"
 	"github.com/weirstream/weir/window"
 )
@@ -322,4 +323,35 @@ func TestChangelogTimes(t *testing.T) {
 	if fmt.Sprint(got) != "[5 2 2 5 5]" {
 		t.Errorf("times %v", got)
 	}
+}
+
+// meddler puts a session into the store of an aggregation.
+type meddler struct {
+	of       state.SessionDesc[string, int64]
+	sessions state.Session[string, int64]
+}
+
+func (m *meddler) Init(ctx processor.Context, _ processor.Forward[string, int64]) error {
+	m.sessions = m.of.Bind(ctx)
+	return nil
+}
+
+func (m *meddler) Process(r weir.Record[string, int64]) error {
+	if r.Value < 0 {
+		return m.sessions.Put(window.NewKey(r.Key, r.Time.UnixMilli(), r.Time.UnixMilli()), -r.Value)
+	}
+	return nil
+}
+
+// An aggregation sees what others put into its store.
+func TestSessionsOfOthers(t *testing.T) {
+	_, in, out := piece(t, func(s weir.Stream[string, int64]) weir.Stream[string, int64] {
+		sessions := weir.Count(s.Filter(func(_ string, v int64) bool { return v > 0 }).GroupByKey().WindowedBy(window.Session(10*time.Millisecond)), "sessions", weir.NoCache())
+		weir.Process(s, func() *meddler { return &meddler{of: weir.SessionStoreOf(sessions)} }, weir.Stores(weir.SessionStoreOf(sessions)))
+		return flat(sessions.ToStream())
+	})
+	in.SendAt("a", 1, at(100))
+	in.SendAt("a", -50, at(115))
+	in.SendAt("a", 1, at(120))
+	expect(t, out, "a[100,100]=1@100, a[115,115]=50@115, a[115,115]=null@115, a[115,120]=51@120")
 }

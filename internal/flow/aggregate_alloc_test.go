@@ -83,3 +83,25 @@ func benchmarkTake(b *testing.B, take Receiver[string, int64]) {
 		}
 	}
 }
+
+func BenchmarkSessionCount(b *testing.B) {
+	spec := rows.NewSession("counts", serde.String(), serde.Int64(), 1000, false)
+	spec.Cached = true
+	n := started(b, spec)
+	s, _ := n.Env.Stores.Store("counts")
+	f := counting[string, int64]()
+	f.Merge = func(_ string, n int64, _ bool, more int64) (int64, error) { return n + more, nil }
+	take := AggregateSessions(n, "counts", s.(*rows.Sessions[string, int64]), window.Session(time.Second), f, nil, false, Fan[window.Key[string], Change[int64]](nil))
+	i := 0
+	benchmarkTake(b, func(r processor.Record[string, int64]) error {
+		if i++; i%10_000 == 0 { // as often as a task commits, or more
+			if err := n.Env.Stores.FlushCaches(); err != nil {
+				return err
+			}
+			if err := n.Env.Stores.Commit(nil); err != nil {
+				return err
+			}
+		}
+		return take(r)
+	})
+}

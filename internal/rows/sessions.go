@@ -19,7 +19,7 @@ func NewSession[K, V any](name string, k serde.Serde[K], v serde.Serde[V], reten
 	s.Retention, s.Scans = retention, true
 	s.Open = func(h Host) (any, error) {
 		t := NewTable(s, h, keys, v)
-		return &Sessions[K, V]{SessionView[K, V]{reads[window.Key[K], V]{s.Name, keys, t, s.Retention}, plain}, t}, nil
+		return &Sessions[K, V]{SessionView: SessionView[K, V]{reads[window.Key[K], V]{s.Name, keys, t, s.Retention}, plain}, T: t}, nil
 	}
 	s.View = func(r Reader, observed int64) (any, error) {
 		src := &committed[V]{Reader: r, name: s.Name, value: v, time: observed}
@@ -133,7 +133,8 @@ func (v *SessionView[K, V]) spans(b bounds, one bool, from, to int64) (spans []S
 // Sessions is a task's store of sessions: state.Session. T is the table under it.
 type Sessions[K, V any] struct {
 	SessionView[K, V]
-	T *Table[window.Key[K], V]
+	T      *Table[window.Key[K], V]
+	latest latest
 }
 
 // Put sets the value of a session at the time of the record in process; nil of a nilable kind deletes.
@@ -141,6 +142,7 @@ func (s *Sessions[K, V]) Put(k window.Key[K], v V) error {
 	if null.Is(k.Key) {
 		return s.wrap("put", errNilKey)
 	}
+	clear(s.latest.of) // someone else than the aggregation writes
 	return s.T.Set(k, v, s.T.host.Context().Time)
 }
 
@@ -149,5 +151,6 @@ func (s *Sessions[K, V]) Delete(k window.Key[K]) error {
 	if null.Is(k.Key) {
 		return s.wrap("delete", errNilKey)
 	}
+	clear(s.latest.of)
 	return s.T.Delete(k, s.T.host.Context().Time)
 }
