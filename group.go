@@ -23,11 +23,12 @@ type Windowed[K, V any] struct {
 	spec window.Spec
 }
 
-// grouping is a stream that will be grouped, shared by the copies of a Grouped. The first operator that needs it partitioned makes it so, for all.
+// grouping is a stream that will be grouped, shared by the copies of a Grouped. It mentions no Stream: all of a Stream's methods would be compiled
+// with it, for it becomes an interface.
 type grouping[K, V any] struct {
-	s    Stream[K, V]
-	o    *op
-	done bool
+	b *Builder
+	// input makes the repartition topic, if there must be one: Named names it, or the first store that it feeds. It is made once, for all.
+	input func(store string) input[K, V]
 }
 
 // input is what the operators of a group read.
@@ -37,12 +38,17 @@ type input[K, V any] struct {
 	value   *serdeRef[V]
 }
 
-// input makes the repartition topic, if there must be one: Named names it, or the first store that it feeds.
-func (g *grouping[K, V]) input(store string) input[K, V] {
-	if !g.done {
-		g.s, g.done = repartitioned(g.s, g.o, store), true
-	}
-	return input[K, V]{g.s.parents(), g.s.key, g.s.value}
+// grouped is a stream to be grouped.
+func grouped[K, V any](s Stream[K, V], o *op) Grouped[K, V] {
+	b, n, out, rekeyed := s.b, s.n, s.out, s.rekeyed
+	in := input[K, V]{s.parents(), s.key, s.value}
+	return Grouped[K, V]{&grouping[K, V]{b: b, input: func(store string) input[K, V] {
+		if rekeyed {
+			s := repartitioned(Stream[K, V]{b: b, n: n, out: out, key: in.key, value: in.value, rekeyed: true}, o, store)
+			in, rekeyed = input[K, V]{s.parents(), s.key, s.value}, false
+		}
+		return in
+	}}}
 }
 
 // plan is what an aggregation needs to know of a group. It mentions no Stream: that would not compile (instantiation cycle).
@@ -63,11 +69,11 @@ type Reducible[K, KO, V any] interface {
 }
 
 func (g Grouped[K, V]) plan() plan[K, K, V] {
-	return plan[K, K, V]{b: g.g.s.b, input: g.g.input}
+	return plan[K, K, V]{b: g.g.b, input: g.g.input}
 }
 
 func (g Windowed[K, V]) plan() plan[K, window.Key[K], V] {
-	return plan[K, window.Key[K], V]{b: g.g.s.b, input: g.g.input, windowed: true, spec: g.spec}
+	return plan[K, window.Key[K], V]{b: g.g.b, input: g.g.input, windowed: true, spec: g.spec}
 }
 
 func (g Grouped[K, V]) streamed()  {}
@@ -84,7 +90,7 @@ func (s Stream[K, V]) GroupByKey(opts ...OpOption) Grouped[K, V] {
 	if value := option[V](s.b, o, "ValueSerde", o.value); value != nil {
 		s.value = value
 	}
-	return Grouped[K, V]{&grouping[K, V]{s: s, o: o}}
+	return grouped(s, o)
 }
 
 // GroupBy groups by a new key, through a repartition topic. f sees zero for a null value that cannot be nil; a null new key is dropped.
@@ -94,16 +100,16 @@ func GroupBy[K, V, K2 any](s Stream[K, V], f func(K, V) K2, opts ...OpOption) Gr
 	if value := option[V](s.b, o, "ValueSerde", o.value); value != nil {
 		keyed.value = value
 	}
-	return Grouped[K2, V]{&grouping[K2, V]{s: keyed, o: o}}
+	return grouped(keyed, o)
 }
 
 // WindowedBy groups by window too: tumbling, hopping, session or unlimited.
 func (g Grouped[K, V]) WindowedBy(w window.Spec) Windowed[K, V] {
 	o := &op{kind: "WindowedBy"}
 	if w == nil {
-		g.g.s.b.faultf(o, "no windows")
+		g.g.b.faultf(o, "no windows")
 	} else if err := w.Validate(); err != nil {
-		g.g.s.b.faultf(o, "%w", err)
+		g.g.b.faultf(o, "%w", err)
 	}
 	return Windowed[K, V]{g.g, w}
 }
@@ -260,19 +266,18 @@ func aggregated[K, KO, V, A any](p plan[K, KO, V], o *op, store string, in input
 	a := aggregation[K, V, A]{b: p.b, o: o, store: store, in: in, folding: f}
 	a.key, a.value = storeSerdes(p.b, o, store, in.key, value)
 	a.name = p.b.nodeName(o)
-	var made any
+	var t made[KO, A]
 	if p.windowed {
-		made = a.windows(p.spec)
+		t = any(a.windows(p.spec)).(made[KO, A])
 	} else {
-		made = a.plain()
+		t = any(a.plain()).(made[KO, A])
 	}
-	t := made.(Table[KO, A])
 	p.b.graph.Copartition(fmt.Sprintf("%s of store %q", o.kind, store), t.n)
-	return t
+	return Table[KO, A]{t}
 }
 
 // plain aggregates by key alone.
-func (a aggregation[K, V, A]) plain() Table[K, A] {
+func (a aggregation[K, V, A]) plain() made[K, A] {
 	return keyValueTable(a.b, a.o, a.name, a.store, a.in.parents, a.key, a.value,
 		func(n *flow.Node, t *rows.Table[K, A], old bool, next flow.Receiver[K, changes[A]]) flow.Receiver[K, V] {
 			return flow.Aggregate(n, t, a.folding(n), old, next)
@@ -280,7 +285,7 @@ func (a aggregation[K, V, A]) plain() Table[K, A] {
 }
 
 // windows aggregates by key and window.
-func (a aggregation[K, V, A]) windows(spec window.Spec) any {
+func (a aggregation[K, V, A]) windows(spec window.Spec) made[window.Key[K], A] {
 	switch w := spec.(type) {
 	case window.TimeWindows:
 		return a.timeWindows(w)
@@ -320,7 +325,7 @@ func (a aggregation[K, V, A]) closing() *flow.Closing {
 	return c
 }
 
-func (a aggregation[K, V, A]) timeWindows(w window.TimeWindows) Table[window.Key[K], A] {
+func (a aggregation[K, V, A]) timeWindows(w window.TimeWindows) made[window.Key[K], A] {
 	layout := rows.Windowing{Size: w.SizeMs(), Advance: w.AdvanceMs(), Retention: a.retention(w)}
 	spec := addSpec(a.b, a.o, a.store, a.key, a.value, func() *rows.Spec {
 		s := rows.NewWindow(a.store, a.key.s, a.value.s, layout)
@@ -339,7 +344,7 @@ func (a aggregation[K, V, A]) timeWindows(w window.TimeWindows) Table[window.Key
 	})
 }
 
-func (a aggregation[K, V, A]) unlimited(w window.UnlimitedWindows) Table[window.Key[K], A] {
+func (a aggregation[K, V, A]) unlimited(w window.UnlimitedWindows) made[window.Key[K], A] {
 	if a.o.emitOnClose {
 		a.b.faultf(a.o, "store %q: EmitOnClose does not fit unlimited windows: they never close", a.store)
 	}
@@ -358,7 +363,7 @@ func (a aggregation[K, V, A]) unlimited(w window.UnlimitedWindows) Table[window.
 		})
 }
 
-func (a aggregation[K, V, A]) sessions(w window.SessionWindows) Table[window.Key[K], A] {
+func (a aggregation[K, V, A]) sessions(w window.SessionWindows) made[window.Key[K], A] {
 	retention := a.retention(w)
 	spec := addSpec(a.b, a.o, a.store, a.key, a.value, func() *rows.Spec {
 		s := rows.NewSession(a.store, a.key.s, a.value.s, retention, a.o.emitOnClose)
@@ -407,7 +412,7 @@ func keySerde[K, V, A any](a aggregation[K, V, A], of func(serde.Serde[K]) serde
 
 // windowedTable adds the node of a windowed aggregation.
 func windowedTable[K, V, A any](a aggregation[K, V, A], spec *rows.Spec, kind rows.Kind, find func(*flow.Env, string) (*flow.WindowTable[K, A], error), key *serdeRef[window.Key[K]],
-	make func(n *flow.Node, old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error)) Table[window.Key[K], A] {
+	make func(n *flow.Node, old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error)) made[window.Key[K], A] {
 	spec.Kind = kind
 	old := &olds{}
 	n := addNode(a.b, a.o, a.name, a.in.parents, func(n *flow.Node, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
@@ -421,5 +426,5 @@ func windowedTable[K, V, A any](a aggregation[K, V, A], spec *rows.Spec, kind ro
 		}
 		return flow.Rows(t), nil
 	}
-	return Table[window.Key[K], A]{b: a.b, n: n, key: key, value: a.value, olds: old, rows: look, store: a.store, spec: spec}
+	return made[window.Key[K], A]{b: a.b, n: n, key: key, value: a.value, olds: old, rows: look, store: a.store, spec: spec}
 }

@@ -50,8 +50,9 @@ func joinTable[K, V, T, VO any](s Stream[K, V], t Table[K, T], o *op, left bool,
 	through := *o
 	through.value = nil // ValueSerde is the result's
 	s = repartitioned(s, &through, "join")
+	look := t.rows
 	n := addNode(b, o, b.nodeName(o), s.parents(), func(n *flow.Node, next flow.Receiver[K, VO]) (flow.Receiver[K, V], error) {
-		get, err := t.rows(n.Env)
+		get, err := look(n.Env)
 		if err != nil {
 			return nil, err
 		}

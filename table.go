@@ -14,7 +14,10 @@ import (
 )
 
 // Table is the last value of each key; a windowed table is a Table[window.Key[K], V].
-type Table[K, V any] struct {
+type Table[K, V any] struct{ made[K, V] }
+
+// made is a table as it was made. It has no methods, so that it can be handed on as any, whose type's methods are all compiled.
+type made[K, V any] struct {
 	b     *Builder
 	n     *topology.Node
 	key   *serdeRef[K]
@@ -87,7 +90,7 @@ func addSpec[K, V any](b *Builder, o *op, name string, key *serdeRef[K], value *
 
 // keyValueTable adds a node that keeps a key-value store, and is the table of it.
 func keyValueTable[K, KI, VI, V any](b *Builder, o *op, name, store string, parents []topology.Parent, key *serdeRef[K], value *serdeRef[V],
-	make func(n *flow.Node, t *rows.Table[K, V], old bool, next flow.Receiver[K, changes[V]]) flow.Receiver[KI, VI]) Table[K, V] {
+	make func(n *flow.Node, t *rows.Table[K, V], old bool, next flow.Receiver[K, changes[V]]) flow.Receiver[KI, VI]) made[K, V] {
 	spec := addSpec(b, o, store, key, value, func() *rows.Spec { return rows.NewKeyValue(store, key.s, value.s) })
 	old := &olds{}
 	n := addNode(b, o, name, parents, func(n *flow.Node, next flow.Receiver[K, changes[V]]) (flow.Receiver[KI, VI], error) {
@@ -105,7 +108,7 @@ func keyValueTable[K, KI, VI, V any](b *Builder, o *op, name, store string, pare
 		}
 		return flow.Rows(t), nil
 	}
-	return Table[K, V]{b: b, n: n, key: key, value: value, olds: old, rows: look, store: store, spec: spec}
+	return made[K, V]{b: b, n: n, key: key, value: value, olds: old, rows: look, store: store, spec: spec}
 }
 
 // TableFrom reads a topic as a table in a store. A null key is dropped; a null value deletes. Options: the store's, From's.
@@ -114,7 +117,7 @@ func TableFrom[K, V any](b *Builder, t Topic[K, V], store string, opts ...OpOpti
 	name := b.nodeName(o)
 	n := addSource(b, o, name+"-source", t.source())
 	key, value := storeSerdes(b, o, store, known(t.key), known(t.value))
-	return keyValueTable(b, o, name, store, []topology.Parent{{Node: n}}, key, value, flow.Table[K, V])
+	return Table[K, V]{keyValueTable(b, o, name, store, []topology.Parent{{Node: n}}, key, value, flow.Table[K, V])}
 }
 
 // ToTable keeps the last value of each key in a store. A null key is dropped; a null value deletes.
@@ -124,7 +127,7 @@ func (s Stream[K, V]) ToTable(store string, opts ...OpOption) Table[K, V] {
 	name := s.b.nodeName(o)
 	key, value := storeSerdes(s.b, o, store, s.key, s.value)
 	s.b.graph.Copartition(o.String(), s.n)
-	return keyValueTable(s.b, o, name, store, s.parents(), key, value, flow.Table[K, V])
+	return Table[K, V]{keyValueTable(s.b, o, name, store, s.parents(), key, value, flow.Table[K, V])}
 }
 
 // repartitioned is a stream that is partitioned by its key: where the key may have changed, it passes a topic that Named, or what it feeds, names.
@@ -150,14 +153,15 @@ func derived[K, V, V2 any](t Table[K, V], o *op, value *serdeRef[V2], f func(K, 
 	n := addNode(t.b, o, t.b.nodeName(o), t.parents(), func(n *flow.Node, next flow.Receiver[K, changes[V2]]) (flow.Receiver[K, changes[V]], error) {
 		return flow.MapTable(n, old.wanted, f, next), nil
 	})
+	above := t.rows
 	look := func(env *flow.Env) (flow.Getter[K, V2], error) {
-		of, err := t.rows(env)
+		of, err := above(env)
 		if err != nil {
 			return nil, err
 		}
 		return flow.Mapped(of, f), nil
 	}
-	return Table[K, V2]{b: t.b, n: n, key: t.key, value: value, olds: old, rows: look, store: t.store}
+	return Table[K, V2]{made[K, V2]{b: t.b, n: n, key: t.key, value: value, olds: old, rows: look, store: t.store}}
 }
 
 // Filter keeps rows for which f is true; one that fails it is a tombstone, even if it was never there, unless old values are known. f is not called for null.
