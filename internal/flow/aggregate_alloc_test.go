@@ -7,29 +7,10 @@ import (
 	"time"
 
 	"github.com/weirstream/weir/internal/rows"
-	"github.com/weirstream/weir/internal/store"
-	"github.com/weirstream/weir/internal/store/mem"
 	"github.com/weirstream/weir/processor"
 	"github.com/weirstream/weir/serde"
 	"github.com/weirstream/weir/window"
 )
-
-// started are the stores of a task, and a node of it.
-func started(t testing.TB, specs ...*rows.Spec) *Node {
-	engine := mem.New()
-	set, err := store.Open(nil, engine, specs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := set.Start(nil, &rows.Context{}, func(err error) { t.Error(err) }, func(string) {}); err != nil {
-		t.Fatal(err)
-	}
-	return NewNode(&Env{Stores: set, Stats: &Stats{}, StreamTime: -1}, "node", nil, nil)
-}
-
-func counting[K, V any]() Folding[K, V, int64] {
-	return Folding[K, V, int64]{Add: func(_ processor.Record[K, V], n int64, _ bool) (int64, error) { return n + 1, nil }}
-}
 
 func countNode(t testing.TB) Receiver[string, int64] {
 	spec := rows.NewKeyValue("counts", serde.String(), serde.Int64())
