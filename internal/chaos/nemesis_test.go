@@ -234,6 +234,11 @@ func (w *world) outage(*process) string {
 	if w.below(3) == 0 {
 		d = 70 * time.Second
 	}
+	w.away(d)
+	return d.String()
+}
+
+func (w *world) away(d time.Duration) {
 	for _, p := range w.processes {
 		if l := p.now(); l != nil {
 			l.wire.freeze()
@@ -246,7 +251,6 @@ func (w *world) outage(*process) string {
 		}
 	}
 	w.count("outages")
-	return d.String()
 }
 
 func (w *world) moveCoordinators(*process) string {

@@ -91,7 +91,8 @@ type world struct {
 	processes []*process
 	fed       []*kgo.Record
 
-	over   atomic.Bool // the broker is about to go
+	busy   sync.WaitGroup // peace waits for it
+	over   atomic.Bool    // the broker is about to go
 	mu     sync.Mutex
 	rng    *rand.Rand
 	counts map[string]int
@@ -165,6 +166,7 @@ func (w *world) play() error {
 			w.deed()
 		}
 		<-fed
+		w.busy.Wait()
 		w.peace()
 		if err := w.settled(); err != nil {
 			return fmt.Errorf("round %d: %w", round, err)

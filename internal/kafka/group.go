@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -117,6 +118,7 @@ type Group struct {
 type part struct {
 	state  partState
 	paused bool
+	cut    *int64 // where the log was found to have been cut off, below what was read of it; until reading begins anew
 }
 
 type partState uint8
@@ -133,7 +135,7 @@ type Started struct {
 	Offset    int64     // the first to be read
 	Committed Committed // what the group had committed
 	End       int64     // the partition's end then: the last stable offset under exactly once, else the high watermark
-	Reset     bool      // Offset comes from the reset policy
+	Reset     bool      // Offset comes from the reset policy, or is where the log was cut off
 }
 
 func (s Started) String() string {
@@ -153,7 +155,8 @@ type Fetched struct {
 	Err error
 }
 
-// OutOfRange reports whether the position is not in the log any more. Rewind applies the reset policy.
+// OutOfRange reports whether the position is not in the log any more: records before it were deleted, or it was cut off below it. After Rewind
+// reading goes on at the committed offset, where the log was cut off if that is before it, or where the reset policy says if neither is there.
 func (f *Fetched) OutOfRange() bool {
 	lost := (*kgo.ErrDataLoss)(nil)
 	return errors.Is(f.Err, kerr.OffsetOutOfRange) || errors.As(f.Err, &lost)
@@ -256,11 +259,11 @@ func (g *Group) Poll(ctx context.Context) (*Polled, error) {
 		g.cl.PollFetches(g.over)
 	}
 	g.fence()
-	g.rewind()
 	clear(g.polled.Fetched) // it would keep the records of the poll before
 	g.polled.Fetched = g.polled.Fetched[:0]
-	err := g.take(fetches)
-	return &g.polled, err
+	err := g.take(fetches) // before the rewind: what was polled of a rewound partition is from where it had been
+	g.rewind()
+	return &g.polled, errors.Join(err, g.takeStarted())
 }
 
 // pollFetches does not park while a rewind is to be done, but between attempts at it.
@@ -660,7 +663,7 @@ func (g *Group) begin(ctx context.Context, from map[TP]Committed) error {
 	return err
 }
 
-// epoch lets the client detect that the log was cut off below the offset. It says nothing about an offset of the policy.
+// epoch lets the client detect that the log was cut off below the offset. It says nothing about an offset that is not the committed one.
 func (s *Started) epoch() int32 {
 	if s.Reset {
 		return -1
@@ -674,7 +677,7 @@ func (g *Group) keep(begin []Started, state partState) {
 	defer g.mu.Unlock()
 	for _, s := range begin {
 		if p := g.parts[s.TP]; p != nil && p.state == state {
-			p.state = live
+			p.state, p.cut = live, nil
 			g.started = append(g.started, s)
 		}
 	}
@@ -701,15 +704,42 @@ func (g *Group) resolve(ctx context.Context, from map[TP]Committed) ([]Started, 
 	var errs []error
 	for _, tp := range tps {
 		s := Started{TP: tp, Offset: from[tp].Offset, Committed: from[tp], End: ends[tp]}
-		if s.Offset < starts[tp] || s.Offset > highs[tp] {
-			if err := g.reset(ctx, &s, starts[tp]); err != nil {
-				errs = append(errs, err)
-				continue
-			}
+		cut := g.cutOf(tp)
+		switch {
+		case s.Offset > cut:
+			err = g.resume(&s, max(cut, starts[tp]))
+		case s.Offset < starts[tp] || s.Offset > highs[tp]:
+			err = g.reset(ctx, &s, starts[tp])
+		default:
+			err = nil
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
 		begin = append(begin, s)
 	}
 	return begin, errors.Join(errs...)
+}
+
+// cutOf returns where a partition's log was cut off, the greatest offset if it was not.
+func (g *Group) cutOf(tp TP) int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if p := g.parts[tp]; p != nil && p.cut != nil {
+		return *p.cut
+	}
+	return math.MaxInt64
+}
+
+// resume goes on where the log was cut off below the committed offset: what follows there was not read. The committed epoch is not used, for
+// it would only find the same cut again.
+func (g *Group) resume(s *Started, cut int64) error {
+	if g.cfg.Reset(s.Topic).kind == resetNone {
+		return fmt.Errorf("%s: %w: the committed offset is %d, the log was cut off at %d, and the topic's reset policy is none", s.TP, errGivenUp, s.Committed.Offset, cut)
+	}
+	s.Offset, s.Reset = cut, true
+	return nil
 }
 
 // reset applies the topic's policy.
@@ -735,8 +765,7 @@ func (g *Group) reset(ctx context.Context, s *Started, start int64) error {
 func (g *Group) take(fetches kgo.Fetches) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	err := g.failed
-	g.polled.Started, g.started, g.failed = g.started, nil, nil
+	var err error
 	for i := range fetches {
 		for j := range fetches[i].Topics {
 			t := &fetches[i].Topics[j]
@@ -745,6 +774,14 @@ func (g *Group) take(fetches kgo.Fetches) error {
 			}
 		}
 	}
+	return err
+}
+
+func (g *Group) takeStarted() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	err := g.failed
+	g.polled.Started, g.started, g.failed = g.started, nil, nil
 	return err
 }
 
@@ -757,7 +794,14 @@ func (g *Group) takeOne(topic string, p *kgo.FetchPartition) error {
 	if mine == nil || mine.state != live && p.Err == nil {
 		return nil
 	}
-	g.polled.Fetched = append(g.polled.Fetched, fetchedOf(tp, p, g.set.ExactlyOnce))
+	if lost := (*kgo.ErrDataLoss)(nil); errors.As(p.Err, &lost) {
+		mine.cut = &lost.ResetTo
+	}
+	f := fetchedOf(tp, p, g.set.ExactlyOnce)
+	if mine.state != live && f.OutOfRange() {
+		return nil // of the position that the rewind leaves
+	}
+	g.polled.Fetched = append(g.polled.Fetched, f)
 	return nil
 }
 

@@ -344,3 +344,91 @@ func TestPositionThatLeftTheLogIsReportedAndRewound(t *testing.T) {
 		t.Errorf("went on at %d", r.Offset)
 	}
 }
+
+// cutOff makes the broker say, at each question from now on, that the log of the first leader's time ends at an offset, and moves the leaders,
+// at which clients ask.
+func cutOff(c *kfake.Cluster, end int64) {
+	c.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		ask := req.(*kmsg.OffsetForLeaderEpochRequest)
+		resp := ask.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+		for _, t := range ask.Topics {
+			rt := kmsg.NewOffsetForLeaderEpochResponseTopic()
+			rt.Topic = t.Topic
+			for _, p := range t.Partitions {
+				rp := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+				rp.Partition, rp.LeaderEpoch, rp.EndOffset = p.Partition, 0, end
+				rt.Partitions = append(rt.Partitions, rp)
+			}
+			resp.Topics = append(resp.Topics, rt)
+		}
+		return resp, nil, true
+	})
+	c.ShufflePartitionLeaders()
+}
+
+// commitAll commits what was read, as of the leader's first epoch.
+func (w *tester) commitAll(offset int64) {
+	w.t.Helper()
+	in := CommitInput{Offsets: []Offset{{TP: TP{Topic: "in"}, Offset: offset, LeaderEpoch: 0}}}
+	if _, err := Commit(testContext(w.t), w.g, w.p, in); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestLogThatWasCutOffIsReadFromThere(t *testing.T) {
+	for _, c := range []struct{ deleted, cut, next int64 }{
+		{0, 1, 1},
+		{2, 2, 2},
+		{3, 0, 3}, // the broker names an offset that is not there any more
+	} {
+		t.Run(fmt.Sprintf("begins at %d, cut at %d", c.deleted, c.cut), func(t *testing.T) {
+			cluster := seeded(t, 1, "in")
+			set := settingsFor("app", false, cluster.ListenAddrs()...)
+			produce(t, set, "in", 0, "a", "b", "c")
+			w := newTester(t, set, 0, "in").withProducer(0)
+			w.until("all", func() bool { return len(w.records) == 3 })
+			w.commitAll(3)
+			if err := dial(t, set).DeleteRecords(testContext(t), map[TP]int64{{Topic: "in"}: c.deleted}); err != nil {
+				t.Fatal(err)
+			}
+			cutOff(cluster, c.cut)
+			w.until("an error", func() bool { return len(w.fetched) > 0 })
+			if f := w.fetched[0]; !f.OutOfRange() {
+				t.Fatalf("got %v", f)
+			}
+			w.g.Rewind(TP{Topic: "in"})
+			produce(t, set, "in", 0, "d")
+			w.until("a record", func() bool { return len(w.records) > 3 })
+			if at := w.records[3].Offset; at != c.next {
+				t.Errorf("went on at %d, want %d", at, c.next)
+			}
+			if s := w.started[TP{Topic: "in"}]; !s.Reset || s.Offset != c.next || s.Committed.Offset != 3 {
+				t.Errorf("started %v, reset %v", s, s.Reset)
+			}
+			if len(w.fetched) > 1 {
+				t.Errorf("again: %v", w.fetched[1:])
+			}
+		})
+	}
+}
+
+func TestLogThatWasCutOffEndsResetNone(t *testing.T) {
+	cluster := seeded(t, 1, "in")
+	set := settingsFor("app", false, cluster.ListenAddrs()...)
+	produce(t, set, "in", 0, "a", "b", "c")
+	w := newTester(t, set, 0, "in").withProducer(0)
+	w.until("all", func() bool { return len(w.records) == 3 })
+	w.commitAll(3)
+	w.reset = ResetNone()
+	cutOff(cluster, 1)
+	w.until("an error", func() bool { return len(w.fetched) > 0 })
+	w.g.Rewind(TP{Topic: "in"})
+	var err error
+	for end := time.Now().Add(deadline); err == nil && time.Now().Before(end); {
+		err = w.poll()
+	}
+	if err == nil || !strings.Contains(err.Error(), "in-0") || !strings.Contains(err.Error(), "cut off at 1") {
+		t.Errorf("got %v", err)
+	}
+}

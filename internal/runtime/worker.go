@@ -184,7 +184,8 @@ func late(err error) error {
 
 // redone tells errors after which the work since the last commit is done again, by the same member.
 func redone(err error) bool {
-	return errors.Is(err, kafka.ErrProducerDead) || errors.Is(err, kafka.ErrUnknownOutcome) || errors.Is(err, flow.ErrInterrupted) || errors.Is(err, errForeign) || errors.Is(err, errLate)
+	return errors.Is(err, kafka.ErrProducerDead) || errors.Is(err, kafka.ErrUnknownOutcome) || errors.Is(err, flow.ErrInterrupted) || errors.Is(err, errForeign) ||
+		errors.Is(err, errLate) || errors.Is(err, errGone)
 }
 
 // park waits in the client, where rebalances happen, until records come, the nearest deadline, or something in the inbox.
@@ -305,12 +306,18 @@ func (w *worker) push(f *kafka.Fetched) error {
 	return nil
 }
 
-// unread is a partition that cannot be read any more.
+// errGone says that a running task's position is not in the log any more.
+var errGone = errors.New("the position is not in the log any more")
+
+// unread is a partition that cannot be read any more. A running task begins anew, for its next record may be one before its position.
 func (w *worker) unread(f *kafka.Fetched) error {
 	if !f.OutOfRange() {
 		return fmt.Errorf("%s: %w", f.TP, f.Err)
 	}
-	w.log.Warn("the position is not in the log any more: reading goes on where the reset policy says", zap.Stringer("partition", f.TP), zap.Error(f.Err))
+	if o := w.parts[f.TP]; o != nil && o.task != nil {
+		return fmt.Errorf("%s: %w: %w", f.TP, errGone, f.Err)
+	}
+	w.log.Warn("the position is not in the log any more", zap.Stringer("partition", f.TP), zap.Error(f.Err))
 	w.group.Rewind(f.TP)
 	return nil
 }
