@@ -36,9 +36,11 @@ var ErrCorrupt = errors.New("corrupt user data")
 type MemberData struct {
 	Process  [16]byte // lives in the state directory
 	Rack     string
-	Endpoint string           // where other processes may query this one's state; empty: nowhere
-	Topology uint64           // a hash of the topology: members of one group must agree
-	Lags     map[TaskID]int64 // of every state on the process, in records; nil but for one member of a process. A negative lag is written as 0
+	Endpoint string // where other processes may query this one's state; empty: nowhere
+	Topology uint64 // a hash of the topology: members of one group must agree
+	// Positions are those of every state on the process: the sum over its stores of the next changelog offset to read, or Latest where the task
+	// runs. It is nil but for one member of a process. A negative position is written as 0.
+	Positions map[TaskID]int64
 }
 
 // AssignmentData is what the leader tells a member besides its partitions. It says nothing of a generation: the same plan is the same bytes.
@@ -60,8 +62,11 @@ func (d MemberData) Append(dst []byte) []byte {
 	body = appendText(body, d.Rack)
 	body = appendText(body, d.Endpoint)
 	body = binary.BigEndian.AppendUint64(body, d.Topology)
-	body = appendTasks(body, slices.Collect(maps.Keys(d.Lags)), func(dst []byte, id TaskID) []byte {
-		return binary.AppendUvarint(dst, uint64(max(d.Lags[id], 0)))
+	body = appendTasks(body, slices.Collect(maps.Keys(d.Positions)), func(dst []byte, id TaskID) []byte {
+		if d.Positions[id] == Latest {
+			return append(dst, 0) // the most frequent one is the shortest
+		}
+		return binary.AppendUvarint(dst, 1+uint64(max(d.Positions[id], 0)))
 	})
 	return seal(dst, body)
 }
@@ -74,10 +79,10 @@ func DecodeMember(b []byte) (MemberData, error) {
 	d.Rack, d.Endpoint = r.text(), r.text()
 	d.Topology = r.fixed64()
 	r.tasks(func(id TaskID) {
-		if d.Lags == nil {
-			d.Lags = map[TaskID]int64{}
+		if d.Positions == nil {
+			d.Positions = map[TaskID]int64{}
 		}
-		d.Lags[id] = r.lag()
+		d.Positions[id] = r.position()
 	})
 	if err := r.end(); err != nil {
 		return MemberData{}, fmt.Errorf("member data: %w", err)
@@ -282,13 +287,16 @@ func (r *reader) count() int {
 
 func (r *reader) text() string { return string(r.bytes(r.count())) }
 
-func (r *reader) lag() int64 {
+func (r *reader) position() int64 {
 	v := r.uvarint()
-	if v > math.MaxInt64 {
-		r.fail("a lag of %d", v)
+	switch {
+	case r.err == nil && v == 0:
+		return Latest
+	case v > math.MaxInt64:
+		r.fail("a position of %d", v-1)
 		return 0
 	}
-	return int64(v)
+	return int64(v - 1)
 }
 
 func (r *reader) list() []TaskID {

@@ -28,11 +28,11 @@ func drawIDs(t *rapid.T, name string) []TaskID {
 func drawMemberData(t *rapid.T) MemberData {
 	d := MemberData{Rack: rapid.String().Draw(t, "rack"), Endpoint: rapid.String().Draw(t, "endpoint"), Topology: rapid.Uint64().Draw(t, "topology")}
 	copy(d.Process[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "process"))
-	for _, id := range drawIDs(t, "lags") {
-		if d.Lags == nil {
-			d.Lags = map[TaskID]int64{}
+	for _, id := range drawIDs(t, "states") {
+		if d.Positions == nil {
+			d.Positions = map[TaskID]int64{}
 		}
-		d.Lags[id] = rapid.Int64Range(0, math.MaxInt64).Draw(t, "lag")
+		d.Positions[id] = rapid.OneOf(rapid.Int64Range(0, math.MaxInt64), rapid.Just(int64(Latest))).Draw(t, "position")
 	}
 	return d
 }
@@ -97,10 +97,10 @@ func everyCutFails(t *rapid.T, b []byte, decode func([]byte) error) {
 func TestNewerVersionsTailIsIgnoredWhenDeflated(t *testing.T) {
 	want := MemberData{Rack: "r", Topology: 7}
 	for p := range int32(2000) {
-		if want.Lags == nil {
-			want.Lags = map[TaskID]int64{}
+		if want.Positions == nil {
+			want.Positions = map[TaskID]int64{}
 		}
-		want.Lags[TaskID{1, p}] = 100
+		want.Positions[TaskID{1, p}] = 100
 	}
 	b := want.Append(nil)
 	if b[1] != deflated {
@@ -126,7 +126,7 @@ func TestDecodersNameTheFault(t *testing.T) {
 	head := []byte{version, plain}
 	zero := func(n int) []byte { return make([]byte, n) }
 	join := func(parts ...[]byte) []byte { return slices.Concat(parts...) }
-	upToLags := join(head, zero(16), zero(1), zero(1), zero(8))
+	upToStates := join(head, zero(16), zero(1), zero(1), zero(8))
 	for _, c := range []struct {
 		want string
 		b    []byte
@@ -138,11 +138,11 @@ func TestDecodersNameTheFault(t *testing.T) {
 		{"inflates to more", join([]byte{version, deflated}, deflate(zero(maxBody+1)))},
 		{"ends early", join(head, zero(3))},
 		{"a length of 9", join(head, zero(16), []byte{9, 'a'})},
-		{"without tasks", join(upToLags, []byte{1, 0, 0})},
-		{"out of order", join(upToLags, []byte{1, 0, 2, 2, 5, 0, 5})},
-		{"out of order or range", join(upToLags, []byte{1}, binary.AppendVarint(nil, math.MaxInt32+1), []byte{1, 0, 0})},
-		{"a lag of", join(upToLags, []byte{1, 0, 1, 0}, binary.AppendUvarint(nil, math.MaxUint64))},
-		{"1 bytes too many", join(upToLags, []byte{0, 0})},
+		{"without tasks", join(upToStates, []byte{1, 0, 0})},
+		{"out of order", join(upToStates, []byte{1, 0, 2, 2, 5, 0, 5})},
+		{"out of order or range", join(upToStates, []byte{1}, binary.AppendVarint(nil, math.MaxInt32+1), []byte{1, 0, 0})},
+		{"a position of", join(upToStates, []byte{1, 0, 1, 0}, binary.AppendUvarint(nil, math.MaxUint64))},
+		{"1 bytes too many", join(upToStates, []byte{0, 0})},
 	} {
 		_, err := DecodeMember(c.b)
 		if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "member data: ") {
@@ -154,9 +154,9 @@ func TestDecodersNameTheFault(t *testing.T) {
 	}
 }
 
-func TestNegativeLagIsWrittenAsZero(t *testing.T) {
-	d, err := DecodeMember(MemberData{Lags: map[TaskID]int64{{0, 1}: -2}}.Append(nil))
-	if err != nil || d.Lags[TaskID{0, 1}] != 0 || len(d.Lags) != 1 {
+func TestNegativePositionIsWrittenAsZero(t *testing.T) {
+	d, err := DecodeMember(MemberData{Positions: map[TaskID]int64{{0, 1}: -2}}.Append(nil))
+	if err != nil || d.Positions[TaskID{0, 1}] != 0 || len(d.Positions) != 1 {
 		t.Fatal(d, err)
 	}
 }
@@ -168,7 +168,7 @@ func TestUserDataFitsGroupMetadata(t *testing.T) {
 	for i := range int32(1000) {
 		g.tasks = append(g.tasks, Task{ID: TaskID{i / 100, i % 100}, Sources: []TopicPartition{{fmt.Sprint("t", i/100), i % 100}}, Stateful: true, LogEnd: 1 << 40})
 	}
-	for i := range 64 { // the worst: each a process of its own, so that all report lags
+	for i := range 64 { // the worst: each a process of its own, so that all report states
 		g.addMember(fmt.Sprintf("p%02d", i), "m")
 	}
 	sizes := g.userData(t)
@@ -178,16 +178,16 @@ func TestUserDataFitsGroupMetadata(t *testing.T) {
 	}
 }
 
-// userData encodes what members with a state of every task, and random lags, would exchange.
+// userData encodes what members with a state of every task, at random positions, would exchange.
 func (g *group) userData(t *testing.T) (sizes [2]int) {
 	r := rand.New(rand.NewSource(1))
 	plan := g.plan()
 	var peers []Peer
 	for i, m := range g.members {
-		d := MemberData{Rack: "eu-west-1a", Endpoint: fmt.Sprintf("10.0.0.%d:8080", i), Topology: 1, Lags: map[TaskID]int64{}}
+		d := MemberData{Rack: "eu-west-1a", Endpoint: fmt.Sprintf("10.0.0.%d:8080", i), Topology: 1, Positions: map[TaskID]int64{}}
 		r.Read(d.Process[:])
 		for _, task := range g.tasks {
-			d.Lags[task.ID] = r.Int63n(1 << 34)
+			d.Positions[task.ID] = r.Int63n(1 << 34)
 		}
 		b := d.Append(nil)
 		if _, err := DecodeMember(b); err != nil {
@@ -207,7 +207,7 @@ func (g *group) userData(t *testing.T) (sizes [2]int) {
 }
 
 func FuzzDecodeMember(f *testing.F) {
-	f.Add(MemberData{Rack: "r1", Endpoint: "h:1", Topology: 5, Lags: map[TaskID]int64{{0, 1}: 7, {2, 3}: 1 << 40}}.Append(nil))
+	f.Add(MemberData{Rack: "r1", Endpoint: "h:1", Topology: 5, Positions: map[TaskID]int64{{0, 1}: 7, {2, 3}: 1 << 40, {3, 0}: Latest}}.Append(nil))
 	f.Add([]byte{version, deflated, 0x4a, 0x4c, 0x04, 0x04, 0x00, 0x00, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d, err := DecodeMember(b)

@@ -18,8 +18,8 @@
 //
 // MemberData and AssignmentData are the two byte strings that travel with a join and with its answer.
 //
-// What you owe. Member ids and task ids are unique, and no partition is a source of two tasks. One member per process reports Lags, and reports every task whose state the process holds, running tasks
-// with their true lag (0 once restored). After a plan with warm-ups somebody rebalances again when they have caught up; until then their tasks stay where they are,
+// What you owe. Member ids and task ids are unique, and no partition is a source of two tasks. One member per process reports Positions, and reports every task whose state the process holds, running tasks
+// as Latest. After a plan with warm-ups somebody rebalances again when they have caught up; until then their tasks stay where they are,
 // and rules 2 and 3 wait.
 //
 // Less formally: Kafka Streams' high-availability assignor (KIP-441) with its moves counted as a flow instead of by rules of thumb.

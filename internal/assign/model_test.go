@@ -32,13 +32,13 @@ func (g *group) adopt(plan map[string]Assignment) {
 				states[m.Process] = map[TaskID]int64{}
 			}
 			if g.task(id).Stateful {
-				states[m.Process][id] = 0
+				states[m.Process][id] = Latest
 			}
 		}
 	}
 	for i := range g.members {
 		m := &g.members[i]
-		m.Lags = states[m.Process]
+		m.Positions = states[m.Process]
 		delete(states, m.Process) // one member per process reports
 	}
 }
@@ -277,7 +277,7 @@ func (g *group) topics() []string {
 	return slices.Compact(topics)
 }
 
-// disturb gives members claims and lags that no plan of ours left behind.
+// disturb gives members claims and states that no plan of ours left behind.
 func (g *group) disturb(t *rapid.T) {
 	for i := range g.members {
 		m := &g.members[i]
@@ -289,10 +289,10 @@ func (g *group) disturb(t *rapid.T) {
 				}
 			}
 			if lag := rapid.Int64Range(-20, 40).Draw(t, "lag"); task.Stateful && lag >= 0 {
-				if m.Lags == nil {
-					m.Lags = map[TaskID]int64{}
+				if m.Positions == nil {
+					m.Positions = map[TaskID]int64{}
 				}
-				m.Lags[task.ID] = lag
+				m.Positions[task.ID] = task.LogEnd - lag
 			}
 		}
 	}

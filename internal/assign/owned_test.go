@@ -127,11 +127,11 @@ func (g *group) reportOwned() {
 	for i := range g.members {
 		m := &g.members[i]
 		for _, t := range g.tasks {
-			if _, has := m.Lags[t.ID]; t.Stateful && !has && slices.ContainsFunc(t.Sources, func(tp TopicPartition) bool { return slices.Contains(m.Owned, tp) }) {
-				if m.Lags == nil {
-					m.Lags = map[TaskID]int64{}
+			if _, has := m.Positions[t.ID]; t.Stateful && !has && slices.ContainsFunc(t.Sources, func(tp TopicPartition) bool { return slices.Contains(m.Owned, tp) }) {
+				if m.Positions == nil {
+					m.Positions = map[TaskID]int64{}
 				}
-				m.Lags[t.ID] = 0
+				m.Positions[t.ID] = Latest
 			}
 		}
 	}

@@ -30,7 +30,8 @@ type planner struct {
 	rows    int   // sub-topologies
 	class   []int // of each task
 	classes []taskClass
-	owner   []int // member that runs the task now, or none
+	owner   []int   // member that runs the task now, or none
+	ends    []int64 // where each task's changelogs end, as far as somebody knows
 
 	on      []int   // member that runs the task
 	at      []int   // its process
@@ -43,7 +44,7 @@ type process struct {
 	name    string
 	rack    string
 	members []int
-	lags    map[TaskID]int64
+	states  map[TaskID]int64 // positions
 }
 
 // taskClass is tasks of one sub-topology with the same topics: the same members may run them.
@@ -59,6 +60,7 @@ func newPlanner(members []Member, tasks []Task, opts Options) *planner {
 	p.groupMembers()
 	p.classify(slices.SortedFunc(slices.Values(tasks), func(a, b Task) int { return a.ID.Compare(b.ID) }))
 	p.findOwners()
+	p.findEnds()
 	return p
 }
 
@@ -73,7 +75,7 @@ func (p *planner) groupMembers() {
 		if !known {
 			at = len(p.procs)
 			index[name] = at
-			p.procs = append(p.procs, process{name: name, lags: map[TaskID]int64{}})
+			p.procs = append(p.procs, process{name: name, states: map[TaskID]int64{}})
 		}
 		p.procs[at].join(i, m)
 	}
@@ -90,10 +92,8 @@ func (p *planner) groupMembers() {
 func (q *process) join(i int, m Member) {
 	q.members = append(q.members, i)
 	q.rack = cmp.Or(q.rack, m.Rack)
-	for id, lag := range m.Lags {
-		if old, known := q.lags[id]; !known || lag < old {
-			q.lags[id] = max(lag, 0)
-		}
+	for id, at := range m.Positions {
+		q.states[id] = max(at, q.states[id], 0)
 	}
 }
 
@@ -161,17 +161,30 @@ func (p *planner) ownedBy(t, proc int) bool {
 	return p.owner[t] != none && p.proc[p.owner[t]] == proc
 }
 
+// findEnds takes the ends of changelogs from the tasks. One that is not known is taken to be where the foremost state is: then states can still be told apart.
+func (p *planner) findEnds() {
+	p.ends = make([]int64, len(p.tasks))
+	for t := range p.tasks {
+		p.ends[t] = p.tasks[t].LogEnd
+		for i := range p.procs {
+			if at, has := p.procs[i].states[p.tasks[t].ID]; has && at != Latest && p.tasks[t].LogEnd < 0 {
+				p.ends[t] = max(p.ends[t], at)
+			}
+		}
+	}
+}
+
 // lag is how many records the process must read before it can run the task, and whether it has any state of it. An owner that reports nothing is caught up.
 func (p *planner) lag(t, proc int) (lag int64, has bool) {
 	task := &p.tasks[t]
-	lag, has = p.procs[proc].lags[task.ID]
+	at, has := p.procs[proc].states[task.ID]
 	switch {
-	case !task.Stateful || !has && p.ownedBy(t, proc):
+	case !task.Stateful || at == Latest || !has && p.ownedBy(t, proc):
 		return 0, true
-	case !has:
+	case !has || at > p.ends[t]: // a state ahead of its log is of one that was made anew
 		return task.restore(), false
 	}
-	return min(lag, task.restore()), true // more than the log holds: the changelog was made anew
+	return p.ends[t] - at, true
 }
 
 // restore is how many records a process without state reads.

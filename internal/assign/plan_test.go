@@ -231,20 +231,20 @@ func TestNewcomerTakesCopies(t *testing.T) {
 	for p := range 4 {
 		g.addMember(fmt.Sprintf("p%d", p), "m")
 		g.members[p].Topics = []string{"in"}
-		g.members[p].Lags = map[TaskID]int64{}
+		g.members[p].Positions = map[TaskID]int64{}
 	}
 	for p := range int32(60) {
 		id, source := TaskID{0, p}, TopicPartition{"in", p}
 		g.tasks = append(g.tasks, Task{ID: id, Sources: []TopicPartition{source}, Stateful: true, LogEnd: 1000})
 		at, copy := &g.members[p/15], &g.members[(p/15+1)%4]
 		at.Owned = append(at.Owned, source)
-		at.Lags[id], copy.Lags[id] = 0, 0
+		at.Positions[id], copy.Positions[id] = Latest, 1000
 	}
 	g.addMember("p4", "m")
 	cold := 0
 	for _, m := range g.members {
 		for _, id := range g.plan()[m.ID].Standby {
-			if _, has := m.Lags[id]; !has {
+			if _, has := m.Positions[id]; !has {
 				cold++
 			}
 		}

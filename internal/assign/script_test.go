@@ -13,7 +13,7 @@ import (
 // The scripts in testdata/scripts play scenes of a group's life:
 //
 //	members                      add, change or (with "gone") remove members, one a line:
-//	  a process=p1 rack=r1 topics=(in,side) owned=(in-0) generation=3 lags=(0_1:20)
+//	  a process=p1 rack=r1 topics=(in,side) owned=(in-0) generation=3 at=(0_1:20,0_2:latest)
 //	tasks                        set the tasks, a sub-topology a line, its topics with their numbers of partitions:
 //	  0 in:4 side:2 stateful end=100
 //	plan standbys=1 warmups=2 acceptable=10       print the plan
@@ -95,15 +95,15 @@ func (s *scene) member(t *testing.T, d *datadriven.TestData, line string) {
 			m.Generation = int32(n)
 		case "owned":
 			m.Owned = parseEach(t, d, a.Vals, parsePartition)
-		case "lags":
-			m.Lags = map[TaskID]int64{}
+		case "at":
+			m.Positions = map[TaskID]int64{}
 			for _, v := range a.Vals {
-				id, lag, _ := strings.Cut(v, ":")
-				n, err := strconv.ParseInt(lag, 10, 64)
+				id, at, _ := strings.Cut(v, ":")
+				n, err := strconv.ParseInt(strings.ReplaceAll(at, "latest", strconv.Itoa(Latest)), 10, 64)
 				if err != nil {
 					d.Fatalf(t, "%v", err)
 				}
-				m.Lags[parseEach(t, d, []string{id}, ParseTaskID)[0]] = n
+				m.Positions[parseEach(t, d, []string{id}, ParseTaskID)[0]] = n
 			}
 		default:
 			d.Fatalf(t, "unknown property %q", a.Key)
@@ -214,24 +214,24 @@ func (s *scene) take(now map[string]Assignment) {
 		m.Owned = Partitions(s.tasks, now[m.ID].Active)
 		for _, id := range now[m.ID].Active {
 			if s.task(id).Stateful {
-				s.states(m)[id] = 0
+				s.states(m)[id] = Latest
 			}
 		}
 		for _, id := range slices.Concat(now[m.ID].Standby, now[m.ID].Warmup) {
 			if _, has := s.states(m)[id]; !has {
-				s.states(m)[id] = s.task(id).LogEnd
+				s.states(m)[id] = 0
 			}
 		}
 	}
 }
 
-// states are the lags of a member's process, reported by its first member.
+// states are the positions of a member's process, reported by its first member.
 func (s *scene) states(m *Member) map[TaskID]int64 {
 	first := &s.members[slices.IndexFunc(s.members, func(o Member) bool { return o.Process == m.Process })]
-	if first.Lags == nil {
-		first.Lags = map[TaskID]int64{}
+	if first.Positions == nil {
+		first.Positions = map[TaskID]int64{}
 	}
-	return first.Lags
+	return first.Positions
 }
 
 func (s *scene) read(n int64) string {
@@ -239,9 +239,11 @@ func (s *scene) read(n int64) string {
 	for _, m := range s.members {
 		var lags []string
 		for _, t := range s.tasks {
-			if lag, has := m.Lags[t.ID]; has {
-				m.Lags[t.ID] = max(lag-n, 0)
-				lags = append(lags, fmt.Sprintf("%s:%d", t.ID, m.Lags[t.ID]))
+			if at, has := m.Positions[t.ID]; has {
+				if at != Latest {
+					m.Positions[t.ID] = min(at+n, t.LogEnd)
+				}
+				lags = append(lags, fmt.Sprintf("%s:%d", t.ID, max(t.LogEnd-m.Positions[t.ID], 0)))
 			}
 		}
 		fmt.Fprintf(&b, "%-8s %s\n", m.ID, strings.Join(lags, " "))

@@ -74,7 +74,7 @@ func (s *copies) add(t, proc int) {
 // keep takes up the copies that exist, the least behind first.
 func (s *copies) keep(t int) {
 	s.choose(t, func(proc int) (int64, bool) {
-		_, has := s.procs[proc].lags[s.tasks[t].ID]
+		_, has := s.procs[proc].states[s.tasks[t].ID]
 		return s.costOf(t, proc).lag, has
 	})
 }

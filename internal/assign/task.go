@@ -3,6 +3,7 @@ package assign
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,7 +53,7 @@ type Task struct {
 	ID       TaskID
 	Sources  []TopicPartition // the partition of that number of every source topic that has one
 	Stateful bool
-	LogEnd   int64 // what a process without state has to restore: the sum of the changelogs' ends, in records; negative is unknown
+	LogEnd   int64 // what a process without state has to restore: the sum of the changelogs' ends, as offsets; negative is unknown
 }
 
 // Member is one member of the group, as it described itself when it joined.
@@ -62,9 +63,12 @@ type Member struct {
 	Rack       string
 	Owned      []TopicPartition // what it had when it joined
 	Generation int32            // the generation in which it was given Owned
-	Lags       map[TaskID]int64 // how far each state on the process is behind, in records
+	Positions  map[TaskID]int64 // how far each state on the process is, see MemberData
 	Topics     []string         // what it subscribes to
 }
+
+// Latest is the position of a task that runs: nothing is left to restore, wherever its changelogs end by now.
+const Latest = math.MaxInt64
 
 // Assignment is one member's share, each list in the order of task ids.
 type Assignment struct{ Active, Standby, Warmup []TaskID }

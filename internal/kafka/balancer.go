@@ -22,7 +22,7 @@ type Joined struct {
 	Partitions map[string]int32 // of every topic that a member subscribes to; topics that do not exist are missing
 }
 
-// JoinedMember is one member as it described itself. Rack and Lags come from its user data, the rest from its join.
+// JoinedMember is one member as it described itself. Rack and Positions come from its user data, the rest from its join.
 type JoinedMember struct {
 	assign.Member
 	Data assign.MemberData
@@ -164,7 +164,7 @@ func readMember(m kmsg.JoinGroupResponseMember) (JoinedMember, error) {
 			Rack:       data.Rack,
 			Owned:      flatten(owned),
 			Generation: meta.Generation,
-			Lags:       data.Lags,
+			Positions:  data.Positions,
 			Topics:     meta.Topics,
 		},
 		Data: data,

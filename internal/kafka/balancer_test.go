@@ -48,9 +48,9 @@ func lead(t *testing.T, b *balancer, counts map[string]int32, members ...kmsg.Jo
 }
 
 func TestWhatMembersSayReachesThePlanner(t *testing.T) {
-	lags := map[assign.TaskID]int64{{Sub: 0, Partition: 1}: 42}
+	states := map[assign.TaskID]int64{{Sub: 0, Partition: 1}: 42}
 	var got Joined
-	a := balancerWith(assign.MemberData{Process: [16]byte{1}, Rack: "r1", Endpoint: "a:1", Topology: 7, Lags: lags}, func(j Joined) (Work, error) {
+	a := balancerWith(assign.MemberData{Process: [16]byte{1}, Rack: "r1", Endpoint: "a:1", Topology: 7, Positions: states}, func(j Joined) (Work, error) {
 		got = j
 		return planFor("in")(j)
 	})
@@ -59,7 +59,7 @@ func TestWhatMembersSayReachesThePlanner(t *testing.T) {
 		joinAs("m-a", a, 3, []string{"in"}, map[string][]int32{"in": {0, 1}}),
 		joinAs("m-b", b, -1, []string{"in"}, nil))
 	want := assign.Member{
-		ID: "m-a", Process: string(append([]byte{1}, make([]byte, 15)...)), Rack: "r1", Generation: 3, Lags: lags, Topics: []string{"in"},
+		ID: "m-a", Process: string(append([]byte{1}, make([]byte, 15)...)), Rack: "r1", Generation: 3, Positions: states, Topics: []string{"in"},
 		Owned: []TP{{Topic: "in"}, {Topic: "in", Partition: 1}},
 	}
 	if diff := cmp.Diff(want, got.Members[0].Member); diff != "" {
@@ -118,7 +118,7 @@ func TestBalancerFaultsNameTheMember(t *testing.T) {
 
 // The client joins again without a rebalance if its metadata is what it was.
 func TestMetadataIsDeterministic(t *testing.T) {
-	b := balancerWith(assign.MemberData{Lags: map[assign.TaskID]int64{{Sub: 1}: 1, {Sub: 2}: 2, {Sub: 3}: 3}}, nil)
+	b := balancerWith(assign.MemberData{Positions: map[assign.TaskID]int64{{Sub: 1}: 1, {Sub: 2}: 2, {Sub: 3}: 3}}, nil)
 	owned := map[string][]int32{"a": {1, 2}, "b": {0}, "c": {5}}
 	first := b.JoinGroupMetadata([]string{"a", "b", "c"}, owned, 4)
 	for range 20 {
@@ -133,7 +133,7 @@ func TestMetadataIsDeterministic(t *testing.T) {
 func TestForcedRebalanceBringsANewPlan(t *testing.T) {
 	c := seeded(t, 2, "in")
 	set := settingsFor("app", false, c.ListenAddrs()...)
-	var lag, standbys atomic.Int64
+	var at, standbys atomic.Int64
 	set.ProcessID = "a"
 	planner := func(j Joined) (Work, error) {
 		work, err := planFor("in")(j)
@@ -142,7 +142,7 @@ func TestForcedRebalanceBringsANewPlan(t *testing.T) {
 		}
 		var seen int64
 		for _, m := range j.Members {
-			seen = max(seen, m.Lags[assign.TaskID{Partition: 1}])
+			seen = max(seen, m.Positions[assign.TaskID{Partition: 1}])
 		}
 		standbys.Store(seen)
 		work.Options.Standbys = int(seen)
@@ -154,7 +154,7 @@ func TestForcedRebalanceBringsANewPlan(t *testing.T) {
 		cfg.Data = func() assign.MemberData {
 			d := assign.MemberData{Process: [16]byte{worker}}
 			if worker == 2 {
-				d.Lags = map[assign.TaskID]int64{{Partition: 1}: lag.Load()}
+				d.Positions = map[assign.TaskID]int64{{Partition: 1}: at.Load()}
 			}
 			return d
 		}
@@ -170,7 +170,7 @@ func TestForcedRebalanceBringsANewPlan(t *testing.T) {
 		defer w.mu.Unlock()
 		return len(w.plan.Standby)
 	}
-	lag.Store(1)
+	at.Store(1)
 	b.g.ForceRebalance() // a follower, whose data changed
 	a.until("standbys", func() bool { return plans(a) == 1 && plans(b) == 1 })
 	if len(a.has()) != 1 || len(b.has()) != 1 || standbys.Load() != 1 {

@@ -357,9 +357,9 @@ func (r *Runtime) planning(j kafka.Joined) (kafka.Work, error) {
 func (r *Runtime) memberData(worker int) assign.MemberData {
 	d := assign.MemberData{Process: r.dir.process, Topology: r.hash}
 	if worker == 0 {
-		d.Lags = map[assign.TaskID]int64{}
+		d.Positions = map[assign.TaskID]int64{}
 		for _, id := range r.dir.tasks() {
-			d.Lags[id] = 0
+			d.Positions[id] = assign.Latest
 		}
 	}
 	return d
