@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/weirstream/weir"
+	"github.com/weirstream/weir/internal/murmur2"
 	"github.com/weirstream/weir/processor"
 	"github.com/weirstream/weir/serde"
 	"github.com/weirstream/weir/state"
@@ -197,6 +198,26 @@ func TestDeadLettersHoldTheSourcesRecord(t *testing.T) {
 	deadLetter(t, dead[0], 0, "boom")
 	if stack, _ := dead[0].Headers.Get("__streams.errors.stacktrace"); !bytes.Contains(stack, []byte("errors_test.go")) {
 		t.Errorf("the stack trace is %q", stack)
+	}
+}
+
+// TestDeadLettersKeepAKeyTogether puts them where a producer of Kafka would: by murmur2 of the source's key.
+func TestDeadLettersKeepAKeyTogether(t *testing.T) {
+	bury := &always{decision: weir.DeadLetter("dead")}
+	d := weirtest.New(t, built(t, func(b *weir.Builder) { copying(b) }), weirtest.With(bury.option()), weirtest.Partitions("dead", 7))
+	for i := range 40 {
+		d.SendRaw("in", 0, fmt.Append(nil, "k", i%20), []byte("abc"), at(1))
+	}
+	d.SendRaw("in", 0, nil, []byte("abc"), at(1))
+	seen := map[int]bool{}
+	for _, r := range d.Records("dead") {
+		seen[r.Partition] = true
+		if want := int(murmur2.Partition(r.Key, 7)); r.Key != nil && r.Partition != want {
+			t.Errorf("the dead letter of %s is in partition %d, want %d", r.Key, r.Partition, want)
+		}
+	}
+	if n := len(d.Records("dead")); n != 41 || len(seen) < 4 {
+		t.Errorf("%d dead letters in %d partitions", n, len(seen))
 	}
 }
 

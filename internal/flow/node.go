@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weirstream/weir/internal/murmur2"
 	"github.com/weirstream/weir/internal/seal"
 	"github.com/weirstream/weir/processor"
 )
@@ -159,7 +160,20 @@ func (n *Node) bury(e *processor.RecordError, topic string) error {
 	} {
 		h = h.With("__streams.errors."+x[0], []byte(x[1]))
 	}
-	return n.Env.Out.Send(n.Env.deadDest(topic, n), -1, e.Key, e.Value, h, n.Env.Origin.Written)
+	return n.Env.Out.Send(n.Env.deadDest(topic, n), n.grave(topic, e.Key), e.Key, e.Value, h, n.Env.Origin.Written)
+}
+
+// grave is the partition of a dead letter: that of its key, so that the letters of a key keep their order. Where the topic's partitions are
+// not to be had, the client finds out why.
+func (n *Node) grave(topic string, key []byte) int32 {
+	if key == nil {
+		return -1
+	}
+	parts, err := n.Env.Out.Partitions(topic)
+	if err != nil || parts <= 0 {
+		return -1
+	}
+	return murmur2.Partition(key, parts)
 }
 
 // message is an error's text without the stack of a panic.
