@@ -299,9 +299,10 @@ const (
 	retention = "retention.ms"
 )
 
-// layer puts settings over settings: the later win.
+// layer puts settings over settings: the later win. A record that was taken from its source must fit, however far ahead its time is: brokers
+// refuse by default what is an hour ahead of their clocks (KIP-937).
 func layer(layers ...map[string]string) map[string]string {
-	all := map[string]string{"message.timestamp.type": "CreateTime"}
+	all := map[string]string{"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": strconv.Itoa(math.MaxInt64)}
 	for _, l := range layers {
 		maps.Copy(all, l)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirstream/weir"
 	"github.com/weirstream/weir/internal/kafkatest"
+	"github.com/weirstream/weir/serde"
 )
 
 // newKafka is a world with a real broker, which has these topics of one partition, and none of their records from before.
@@ -80,4 +81,20 @@ func TestATopicsOwnLimitOnKafka(t *testing.T) {
 
 func TestATimeBeforeTheEpochOnKafka(t *testing.T) {
 	timeBeforeTheEpoch(newKafka(t, map[string]map[string]string{"in": nil, "out": nil, "dead": nil}))
+}
+
+// TestATimeFarAheadOnKafka takes the time from the value: no broker has seen it when the record comes to a repartition topic and a changelog.
+func TestATimeFarAheadOnKafka(t *testing.T) {
+	guarantees(t, func(t *testing.T, opts ...weir.AppOption) {
+		any := map[string]string{"message.timestamp.after.max.ms": "9223372036854775807"}
+		w := newKafka(t, map[string]map[string]string{"in": nil, "out": any})
+		ahead := weir.NewTopic("in", serde.String(), serde.String(), weir.EventTime(func(string) time.Time { return time.Now().AddDate(1, 0, 0) }))
+		w.send("in", "a=1", "b=2")
+		a := w.start(func(b *weir.Builder) {
+			rekeyed := weir.KeyBy(weir.From(b, ahead), func(k, v string) string { return v + k })
+			weir.Reduce(rekeyed.GroupByKey(), "last", func(_, v string) string { return v }).ToStream().To(out)
+		}, opts...)
+		w.wants("out", "1a=1", "2b=2")
+		a.ends()
+	})
 }
