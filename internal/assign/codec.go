@@ -47,7 +47,7 @@ type MemberData struct {
 type AssignmentData struct {
 	Assignment        // what the member shall have in the end: Active may hold tasks whose partitions are still withheld
 	Group      []Peer // where everybody's state is, for queries
-	Error      string // why the leader refuses to assign anything (a missing source topic, different topologies); empty: it does not
+	Error      string // why the leader assigns nothing, to the whole group (a missing source topic) or to the member (another topology); empty: it does
 }
 
 // Peer is a process of the group that can be queried.

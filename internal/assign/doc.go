@@ -14,7 +14,7 @@
 // what was given to a member stays with it in the next round, so that two rounds hand over anything.
 //
 // Assignable is what may be handed out now: a plan without the tasks whose partitions somebody else has yet to give up. Owners drop what they are not given,
-// join again, and the next round hands it out. Nobody is ever given what another member still claims.
+// join again, and the next round hands it out. Nobody is ever given what another member still claims. Owners tells who that is.
 //
 // MemberData and AssignmentData are the two byte strings that travel with a join and with its answer.
 //

@@ -27,6 +27,17 @@ func claims(members []Member) map[TopicPartition]claim {
 	return all
 }
 
+// Owners is who has each partition now, as far as what members claim can be believed: a partition is missing that two claim with equal right.
+func Owners(members []Member) map[TopicPartition]string {
+	owners := map[TopicPartition]string{}
+	for tp, c := range claims(members) {
+		if !c.disputed {
+			owners[tp] = c.member
+		}
+	}
+	return owners
+}
+
 // owner is the member that runs a task now, empty for nobody. Where claims conflict it is nobody: the task will be withheld from whoever gets it.
 func owner(t Task, all map[TopicPartition]claim) string {
 	for _, tp := range t.Sources {

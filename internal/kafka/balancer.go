@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -32,9 +33,15 @@ type JoinedMember struct {
 type Work struct {
 	Tasks   []assign.Task
 	Options assign.Options
-	// Refusal, if not empty, is why nobody is given anything: a source topic is missing, members differ in topology. It
-	// reaches every member in Plan.Error.
+	// Refusal, if not empty, is why nobody is given anything: a source topic is missing. It reaches every member in
+	// Plan.Error.
 	Refusal string
+	// Misfits are members that are given nothing, whatever the others are given, and why. It reaches them in Plan.Error;
+	// they should leave.
+	Misfits map[string]string
+	// Foreign says that the leader, a misfit itself, does not know the others' tasks. They go on with the partitions that
+	// they have, and nothing else is given away until somebody leads who does.
+	Foreign bool
 	// Unplaced, if set, is told of tasks to whose topics no member subscribes.
 	Unplaced func([]assign.TaskID)
 }
@@ -204,21 +211,26 @@ type answers []kmsg.SyncGroupRequestGroupAssignment
 func (a answers) IntoSyncAssignment() []kmsg.SyncGroupRequestGroupAssignment { return a }
 
 func (r *round) answers(work Work) (answers, error) {
-	if work.Refusal != "" {
-		return r.refusals(work.Refusal), nil
+	switch {
+	case work.Refusal != "":
+		return r.refusals(work), nil
+	case work.Foreign:
+		return r.kept(work), nil
 	}
-	members := make([]assign.Member, len(r.joined.Members))
-	for i, m := range r.joined.Members {
-		members[i] = m.Member
-	}
-	target, unplaced := assign.Plan(members, work.Tasks, work.Options)
+	all := r.members()
+	fit := slices.DeleteFunc(slices.Clone(all), func(m assign.Member) bool { _, misfit := work.Misfits[m.ID]; return misfit })
+	target, unplaced := assign.Plan(fit, work.Tasks, work.Options)
 	if len(unplaced) > 0 && work.Unplaced != nil {
 		work.Unplaced(unplaced)
 	}
-	now, _ := assign.Assignable(target, members, work.Tasks)
+	now, _ := assign.Assignable(target, all, work.Tasks) // what misfits have is free when they have let go of it
 	peers := r.peers(now)
 	var out answers
-	for _, m := range members {
+	for _, m := range all {
+		if why, misfit := work.Misfits[m.ID]; misfit {
+			out = append(out, refusal(m.ID, why))
+			continue
+		}
 		data := assign.AssignmentData{Assignment: target[m.ID], Group: peers}
 		out = append(out, answer(m.ID, assign.Partitions(work.Tasks, now[m.ID].Active), data))
 	}
@@ -226,12 +238,41 @@ func (r *round) answers(work Work) (answers, error) {
 }
 
 // refusals leave everyone what it has of nothing: the partitions go back until the cause is gone.
-func (r *round) refusals(why string) answers {
+func (r *round) refusals(work Work) answers {
 	var out answers
 	for _, m := range r.joined.Members {
-		out = append(out, answer(m.ID, nil, assign.AssignmentData{Error: why}))
+		out = append(out, refusal(m.ID, cmp.Or(work.Misfits[m.ID], work.Refusal)))
 	}
 	return out
+}
+
+// kept leaves everyone but the misfits what it has.
+func (r *round) kept(work Work) answers {
+	has := map[string][]TP{}
+	for tp, member := range assign.Owners(r.members()) {
+		has[member] = append(has[member], tp)
+	}
+	var out answers
+	for _, m := range r.joined.Members {
+		if why, misfit := work.Misfits[m.ID]; misfit {
+			out = append(out, refusal(m.ID, why))
+			continue
+		}
+		slices.SortFunc(has[m.ID], TP.Compare)
+		out = append(out, answer(m.ID, has[m.ID], assign.AssignmentData{}))
+	}
+	return out
+}
+
+func (r *round) members() (all []assign.Member) {
+	for _, m := range r.joined.Members {
+		all = append(all, m.Member)
+	}
+	return all
+}
+
+func refusal(member, why string) kmsg.SyncGroupRequestGroupAssignment {
+	return answer(member, nil, assign.AssignmentData{Error: why})
 }
 
 // peers says where everybody's state is, for those processes that can be asked.

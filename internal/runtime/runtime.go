@@ -42,7 +42,6 @@ type Runtime struct {
 	topics    *topics
 	subscribe []string
 	pattern   *regexp.Regexp
-	patterns  []*regexp.Regexp
 	planned   map[string]int32 // internal topics and their partitions
 	hash      uint64
 	subOf     sync.Map // topic → int32
@@ -207,40 +206,12 @@ func (r *Runtime) prepareTopics(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	names := make([]string, len(plan.Internal))
-	for i, t := range plan.Internal {
-		names[i] = t.Name
-	}
-	exist, err := r.cluster.Topics(ctx, names...)
-	if err != nil {
-		return err
-	}
 	r.planned = map[string]int32{}
-	var missing []kafka.NewTopic
-	var faults []error
-	for _, t := range plan.Internal {
-		r.planned[t.Name] = t.Partitions
-		have := exist[t.Name].Partitions
-		switch {
-		case have == 0:
-			missing = append(missing, kafka.NewTopic{Name: t.Name, Partitions: t.Partitions, Replication: r.c.Replication, Configs: t.Config})
-		case have != t.Partitions:
-			faults = append(faults, wrongCount(t.Name, have, t.Partitions))
-		}
+	if refusal, err := r.provide(ctx, plan.Internal); err != nil || refusal != nil {
+		return errors.Join(err, refusal)
 	}
-	if err := errors.Join(faults...); err != nil {
-		return err
-	}
-	if len(missing) > 0 {
-		if err := r.cluster.CreateTopics(ctx, missing...); err != nil {
-			return fmt.Errorf("internal topics: %w", err)
-		}
-		for _, t := range missing {
-			r.c.Log.Info("internal topic made", zap.String("topic", t.Name), zap.Int32("partitions", t.Partitions))
-		}
-	}
-	r.topics.learn(ctx, append(names, r.sinks()...)...)
-	return r.subscription(counts, plan)
+	r.topics.learn(ctx, r.sinks()...)
+	return r.subscription()
 }
 
 // sinks are the topics that the topology names to be written to.
@@ -263,7 +234,8 @@ func (r *Runtime) sinks() (names []string) {
 
 func wrongCount(topic string, have, want int32) error {
 	return fmt.Errorf("internal topic %q has %d partitions, but the topology needs %d, for keys are spread over as many as the source topics have: "+
-		"either a source topic was given more partitions, so that state and keys do not fit together any more, or the topic was made by hand. "+
+		"either a source topic was given more partitions, so that state and keys do not fit together any more, or the topics that a pattern matches have others, "+
+		"or the topic was made by hand. "+
 		"Run the app under another name, or delete its internal topics and state directories, to begin anew", topic, have, want)
 }
 
@@ -285,7 +257,6 @@ func (r *Runtime) sourceCounts(ctx context.Context) (map[string]int32, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.patterns = append(r.patterns, re)
 		found, err := r.cluster.TopicsMatching(ctx, re)
 		if err != nil {
 			return nil, err
@@ -298,7 +269,7 @@ func (r *Runtime) sourceCounts(ctx context.Context) (map[string]int32, error) {
 }
 
 // subscription is what the group members read: source topics by name, and by pattern.
-func (r *Runtime) subscription(counts map[string]int32, plan *topology.Plan) error {
+func (r *Runtime) subscription() error {
 	names, patterns := r.c.Graph.Sources()
 	for _, t := range r.c.Graph.Repartitions() {
 		names = append(names, t.Topic().In(r.c.App))
@@ -312,45 +283,6 @@ func (r *Runtime) subscription(counts map[string]int32, plan *topology.Plan) err
 		r.pattern = re
 	}
 	return nil
-}
-
-// plan is the leader's: what there is to give away. It runs on a goroutine of the client.
-func (r *Runtime) plan(j kafka.Joined) (work kafka.Work, err error) {
-	err = guarded(func() (err error) {
-		work, err = r.planning(j)
-		return err
-	})
-	return work, err
-}
-
-func (r *Runtime) planning(j kafka.Joined) (kafka.Work, error) {
-	for _, m := range j.Members {
-		if m.Data.Topology != r.hash {
-			return kafka.Work{Refusal: fmt.Sprintf("member %s of group %q runs another topology: all members must run the same", m.ID, r.c.App)}, nil
-		}
-	}
-	plan, err := r.c.Graph.Plan(r.c.App, j.Partitions, r.c.TopicConfig)
-	if err != nil {
-		return kafka.Work{Refusal: err.Error()}, nil
-	}
-	for _, t := range plan.Internal {
-		if had := r.planned[t.Name]; had != 0 && had != t.Partitions {
-			return kafka.Work{Refusal: wrongCount(t.Name, had, t.Partitions).Error()}, nil
-		}
-	}
-	specs, err := r.c.Graph.Tasks(r.c.App, j.Partitions)
-	if err != nil {
-		return kafka.Work{Refusal: err.Error()}, nil
-	}
-	work := kafka.Work{Options: assign.Options{AcceptableLag: 10_000}}
-	for _, s := range specs {
-		t := assign.Task{ID: assign.TaskID{Sub: s.Sub, Partition: s.Partition}, Stateful: s.Stateful, LogEnd: -1}
-		for _, in := range s.Inputs {
-			t.Sources = append(t.Sources, assign.TopicPartition(in))
-		}
-		work.Tasks = append(work.Tasks, t)
-	}
-	return work, nil
 }
 
 // memberData is what a worker tells the leader; the first tells what state the process has.
@@ -367,25 +299,38 @@ func (r *Runtime) memberData(worker int) assign.MemberData {
 
 // taskOf is the task that reads a partition.
 func (r *Runtime) taskOf(tp kafka.TP) (assign.TaskID, error) {
-	if sub, ok := r.subOf.Load(tp.Topic); ok {
-		return assign.TaskID{Sub: sub.(int32), Partition: tp.Partition}, nil
+	sub, ok := r.subOf.Load(tp.Topic)
+	if !ok {
+		s, n := r.reads(tp.Topic)
+		if n == nil {
+			return assign.TaskID{}, fmt.Errorf("the group assigned %s, which no source reads", tp)
+		}
+		sub = s.ID
+		r.subOf.Store(tp.Topic, sub)
 	}
+	return assign.TaskID{Sub: sub.(int32), Partition: tp.Partition}, nil
+}
+
+// reads is the source of a topic. One that names it comes before a pattern, which may match an internal topic too.
+func (r *Runtime) reads(topic string) (of *topology.Sub, by *topology.Node) {
 	for _, s := range r.c.Graph.Subs() {
-		if _, ok := s.Source(r.c.App, tp.Topic); ok {
-			r.subOf.Store(tp.Topic, s.ID)
-			return assign.TaskID{Sub: s.ID, Partition: tp.Partition}, nil
+		n, ok := s.Source(r.c.App, topic)
+		switch {
+		case !ok:
+		case n.Pattern == "":
+			return s, n
+		case by == nil:
+			of, by = s, n
 		}
 	}
-	return assign.TaskID{}, fmt.Errorf("the group assigned %s, which no source reads", tp)
+	return of, by
 }
 
 // reset is where a topic begins without a committed offset.
 func (r *Runtime) reset(topic string) kafka.ResetPolicy {
 	policy := r.c.Reset
-	for _, s := range r.c.Graph.Subs() {
-		if n, ok := s.Source(r.c.App, topic); ok && n.Reset.Policy != topology.ResetDefault {
-			policy = n.Reset
-		}
+	if _, n := r.reads(topic); n != nil && n.Reset.Policy != topology.ResetDefault {
+		policy = n.Reset
 	}
 	switch policy.Policy {
 	case topology.ResetLatest:
