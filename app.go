@@ -204,6 +204,6 @@ func (a *App) ViewStore(d state.Descriptor) (any, error) {
 	return view, nil
 }
 
-// ReadStore reads this instance's committed state, from any goroutine: weir.ReadStore(app, totals.Store()). It sees the partitions that this
-// instance has; after a rebalance it must be called again.
+// ReadStore reads this instance's committed state, from any goroutine: weir.ReadStore(app, totals.Store()). A view stays good over rebalances: each
+// read sees the partitions that this instance has then. Without any, ReadStore and reads end in query.ErrNotHere.
 func ReadStore[R any](app *App, store state.Readable[R]) (R, error) { return store.View(app) }

@@ -1,4 +1,3 @@
-// Command weir shows what weir does: weir demo, weir version.
 package main
 
 import (

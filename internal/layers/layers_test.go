@@ -22,6 +22,43 @@ func TestThisModuleKeepsToTheTable(t *testing.T) {
 	}
 }
 
+// withoutContract are the folders of root whose doc.go is missing or says nothing. An example's own part is there to be copied, and says it all in one file.
+func withoutContract(root string, pkgs []Package) (all []string) {
+	for _, p := range pkgs {
+		if strings.HasPrefix(p.Path, "examples/") && strings.Count(p.Path, "/") > 1 && !strings.HasPrefix(p.Path, "examples/internal/") {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(root, p.Path, "doc.go"))
+		if err != nil || !strings.HasPrefix(string(text), "// ") || !strings.Contains(string(text), "\npackage ") {
+			all = append(all, p.Path)
+		}
+	}
+	return all
+}
+
+func TestEveryRoomHasItsContract(t *testing.T) {
+	pkgs, err := Load("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range withoutContract("../..", pkgs) {
+		t.Errorf("%s has no doc.go that says what one gets there, and what one owes", path)
+	}
+}
+
+func TestAMissingContractIsSeen(t *testing.T) {
+	root := writeModule(t, map[string]string{
+		"doc.go": "// Package weir is.\npackage weir\n", "serde/serde.go": "package serde\n", "state/doc.go": "package state\n", "examples/pay/totals/x.go": "package totals\n",
+	})
+	pkgs, err := Load(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := withoutContract(root, pkgs); !slices.Equal(got, []string{"serde", "state"}) {
+		t.Errorf("without a contract: %v", got)
+	}
+}
+
 func TestTableHasEachRoomOnce(t *testing.T) {
 	seen := map[string]bool{}
 	for _, r := range table {
