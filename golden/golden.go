@@ -9,7 +9,7 @@ import (
 	"fmt"
 )
 
-//go:embed testdata
+//go:embed testdata/*.jsonl testdata/manifest.json
 var testdata embed.FS
 
 // Lines reads a recorded file, for instance "serdes.jsonl": one T a line. A field that T does not have is an error.

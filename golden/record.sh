@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Records golden files from Kafka's own classes.
 #
-#   golden/record.sh           writes golden/testdata
-#   golden/record.sh --check   records into a temporary folder and compares; exits 1 if anything differs
+#   golden/record.sh                        writes golden/testdata
+#   golden/record.sh --topologies [PREFIX]  writes the topologies alone: those whose names begin with PREFIX, and the manifest of all
+#   golden/record.sh --check                records the classes' answers and each topology's first run again, and compares; exits 1 if anything differs
 #
 # Needs a JDK of 17 or newer, and Maven for the first run, which puts the jars into the cache.
 set -euo pipefail
@@ -37,24 +38,43 @@ fetch_jars() {
   rm -rf "$home/old" "${home:?}/$(basename "$whole")"
 }
 
-# record <dir>
-record() {
+compile() {
   need javac
   fetch_jars
-  javac --release 17 -encoding UTF-8 -Xlint:all -Werror -proc:none -cp "$jars/*" -d "$scratch/classes" "$here"/recorder/src/main/java/weir/golden/*.java
+  find "$here/recorder/src/main/java" -name '*.java' >"$scratch/sources"
+  javac --release 17 -encoding UTF-8 -Xlint:all -Werror -proc:none -cp "$jars/*" -d "$scratch/classes" "@$scratch/sources"
+}
+
+# run <class> <args...>
+run() {
+  java -Duser.language=en -Xmx512m -XX:TieredStopAtLevel=1 -cp "$scratch/classes:$jars/*" "$@" 2>"$scratch/err" || {
+    code=$?
+    cat "$scratch/err" >&2
+    return "$code"
+  }
+}
+
+# classes <dir>: what single classes answer
+classes() {
   mkdir -p "$1"
-  java -Duser.language=en -Xmx256m -XX:TieredStopAtLevel=1 -cp "$scratch/classes:$jars/*" weir.golden.Recorder "$1" 2>"$scratch/err" || { cat "$scratch/err" >&2; exit 2; }
+  run weir.golden.Recorder "$1" || exit 2
+}
+
+check() {
+  local ok=0
+  classes "$scratch/testdata"
+  diff -ru -x topologies "$here/testdata" "$scratch/testdata" || ok=1
+  run weir.golden.topologies.TopologyRecorder check "$here/testdata/topologies" 1 || ok=1
+  if [ "$ok" != 0 ]; then
+    say "the committed files differ from what Kafka answers"
+    exit 1
+  fi
+  say "$(find "$scratch/testdata" -type f | wc -l | tr -d ' ') files are as committed, and the first run of each topology"
 }
 
 case ${1:-} in
-  "") record "$here/testdata" ;;
-  --check)
-    record "$scratch/testdata"
-    if ! diff -ru "$here/testdata" "$scratch/testdata"; then
-      say "the committed files differ from what Kafka answers"
-      exit 1
-    fi
-    say "$(find "$scratch/testdata" -type f | wc -l | tr -d ' ') files are as committed"
-    ;;
-  *) say "usage: record.sh [--check]"; exit 2 ;;
+  "") compile; classes "$here/testdata"; run weir.golden.topologies.TopologyRecorder record "$here/testdata/topologies" ;;
+  --topologies) compile; run weir.golden.topologies.TopologyRecorder record "$here/testdata/topologies" "${2:-}" ;;
+  --check) compile; check ;;
+  *) say "usage: record.sh [--check | --topologies [PREFIX]]"; exit 2 ;;
 esac

@@ -64,10 +64,7 @@ public final class Recorder {
         final Path dir = Path.of(args[0]);
         final ObjectMapper json = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
         final ObjectNode manifest = json.createObjectNode();
-        final ObjectNode jars = manifest.putObject("jars");
-        for (final Path jar : jars()) {
-            jars.put(jar.getFileName().toString(), sha256(jar));
-        }
+        jars(manifest.putObject("jars"));
         final ObjectNode files = manifest.putObject("files");
         for (final Map.Entry<String, Family> family : FAMILIES.entrySet()) {
             record(dir, family.getKey(), family.getValue(), files);
@@ -84,7 +81,7 @@ public final class Recorder {
             family.record(new Random(seed), sink);
             lines = sink.lines;
         }
-        files.putObject(file.getFileName().toString()).put("seed", seed).put("lines", lines).put("sha256", sha256(file));
+        files.putObject(file.getFileName().toString()).put("seed", seed).put("lines", lines).put("sha256", sha256(Files.readAllBytes(file)));
     }
 
     private static List<Path> jars() {
@@ -95,8 +92,15 @@ public final class Recorder {
             .toList();
     }
 
-    private static String sha256(final Path file) throws Exception {
-        return hex(MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file)));
+    /** Puts the hashes of the jars that this runs with. */
+    public static void jars(final ObjectNode into) throws Exception {
+        for (final Path jar : jars()) {
+            into.put(jar.getFileName().toString(), sha256(Files.readAllBytes(jar)));
+        }
+    }
+
+    public static String sha256(final byte[] bytes) throws Exception {
+        return hex(MessageDigest.getInstance("SHA-256").digest(bytes));
     }
 
     static String hex(final byte[] bytes) {
