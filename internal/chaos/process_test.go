@@ -79,7 +79,7 @@ func (p *process) start() {
 
 func (w *world) settings(name string, l *life) kafka.Settings {
 	opts := []kgo.Opt{
-		kgo.SeedBrokers(w.brokers...), kgo.ClientID(name), kgo.Dialer(l.wire.DialContext), kgo.RebalanceTimeout(20 * time.Second),
+		kgo.SeedBrokers(w.brokers...), kgo.ClientID(name), kgo.Dialer(l.wire.DialContext), kgo.RebalanceTimeout(rebalance),
 		kgo.MetadataMinAge(50 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
 	}
 	if verbose {

@@ -30,6 +30,10 @@ const (
 	app        = "app"
 	partitions = 4
 	session    = 6 * time.Second
+	// rebalance is short for kfake's sake. A member whose session ends while it waits in SyncGroup is counted there as one that had joined, so that
+	// from then on rebalances end by this time-out alone. Each JoinGroup starts it anew, and each of four members repeats its own after the
+	// time-out and ten seconds: there must be room between them.
+	rebalance = 3 * time.Second
 	// patience is how long, in virtual time, a group may take to get through what was fed to it once nothing disturbs it any more.
 	patience = 5 * time.Minute
 )
