@@ -88,7 +88,7 @@ func (s shape) of(kind, key, value string) shape {
 // link is an operator after a stream or table S of keys K and values V: Go without a type argument, and the shape of what it makes.
 type link struct {
 	kind, code string
-	to         func(shape) shape
+	to         func(shape) shape // nil: nothing comes after it
 }
 
 func chainLinks() []link {
@@ -100,9 +100,33 @@ func chainLinks() []link {
 	windows := func(value string) func(shape) shape {
 		return func(s shape) shape { return s.of("Table", "window.Key["+s.key+"]", value) }
 	}
+	unwindowed := func(s shape) shape {
+		return s.of("", strings.TrimSuffix(strings.TrimPrefix(s.key, "window.Key["), "]"), "")
+	}
 	return []link{
 		{"Stream", `{S}.Filter(func({K}, {V}) bool { return true })`, same},
+		{"Stream", `{S}.FilterNot(func({K}, {V}) bool { return true })`, same},
+		{"Stream", `{S}.TryFilter(func(context.Context, weir.Record[{K}, {V}]) (bool, error) { return true, nil })`, same},
+		{"Stream", `{S}.Peek(func({K}, {V}) {})`, same},
+		{"Stream", `{S}.TryPeek(func(context.Context, weir.Record[{K}, {V}]) error { return nil })`, same},
+		{"Stream", `{S}.Print(nil)`, same},
+		{"Stream", `{S}.To(weir.Topic[{K}, {V}]{})`, nil},
+		{"Stream", `{S}.ToFunc(func(weir.Record[{K}, {V}]) (to weir.Topic[{K}, {V}]) { return to })`, nil},
+		{"Stream", `{S}.ForEach(func({K}, {V}) {})`, nil},
+		{"Stream", `{S}.TryForEach(func(context.Context, weir.Record[{K}, {V}]) error { return nil })`, nil},
 		{"Stream", `{S}.Merge({S})`, same},
+		{"Stream", `weir.Process({S}, func() (p processor.Processor[{K}, {V}, {V}, {K}]) { return p })`, func(s shape) shape { return s.of("", s.value, s.key) }},
+		{"Stream", `weir.OutputOf({S}, processor.Output[{V}, {K}]{})`, func(s shape) shape { return s.of("", s.value, s.key) }},
+		{"Stream", `weir.MapRecords({S}, func(r weir.Record[{K}, {V}]) (to weir.Record[{V}, {K}]) { return to })`, func(s shape) shape { return s.of("", s.value, s.key) }},
+		{"Stream", `weir.TryMapRecords({S}, func(_ context.Context, r weir.Record[{K}, {V}]) (to weir.Record[{V}, {K}], err error) { return to, err })`, func(s shape) shape { return s.of("", s.value, s.key) }},
+		{"Stream", `weir.TryMap({S}, func(context.Context, weir.Record[{K}, {V}]) (string, int, error) { return "", 0, nil })`, made("", "string", "int")},
+		{"Stream", `weir.MapValuesWithKey({S}, func({K}, {V}) bool { return true })`, made("", "", "bool")},
+		{"Stream", `weir.TryMapValues({S}, func(context.Context, weir.Record[{K}, {V}]) (bool, error) { return true, nil })`, made("", "", "bool")},
+		{"Stream", `weir.FlatMapValues({S}, func({V}) []bool { return nil })`, made("", "", "bool")},
+		{"Stream", `weir.FlatMapValuesWithKey({S}, func({K}, {V}) []bool { return nil })`, made("", "", "bool")},
+		{"Stream", `weir.TryFlatMapValues({S}, func(context.Context, weir.Record[{K}, {V}]) ([]bool, error) { return nil, nil })`, made("", "", "bool")},
+		{"Stream", `weir.TryFlatMap({S}, func(_ context.Context, _ weir.Record[{K}, {V}], emit func(string, int)) error { return nil })`, made("", "string", "int")},
+		{"Stream of windows", `weir.Unwindow({S})`, unwindowed},
 		{"Stream", `{S}.Split("x", weir.When("y", func({K}, {V}) bool { return true }))[0]`, same},
 		{"Stream", `{S}.Repartition("x")`, same},
 		{"Stream", `weir.KeyBy({S}, func({K}, {V}) int { return 0 })`, made("", "int", "")},
@@ -117,9 +141,11 @@ func chainLinks() []link {
 		{"Stream", `weir.Count({S}.GroupByKey().WindowedBy(window.Tumbling(1)), "x")`, windows("int64")},
 		{"Stream", `weir.Reduce({S}.GroupByKey().WindowedBy(window.Session(1)), "x", func(a, b {V}) {V} { return a })`, windows("")},
 		{"Stream", `weir.Aggregate({S}.GroupByKey().WindowedBy(window.Unlimited(time.Time{})), "x", ` + agg + `)`, windows("string")},
+		{"Stream", `weir.Count(weir.GroupBy({S}, func({K}, {V}) {K} { panic(0) }).WindowedBy(window.Hopping(2, 1)), "x", weir.EmitOnClose())`, windows("int64")},
 		{"Stream", `weir.JoinTable({S}, {S}.ToTable("y"), func({K}, {V}, {V}) int8 { return 0 })`, made("", "", "int8")},
 		{"Stream", `weir.LeftJoinTable({S}, {S}.ToTable("y"), func({K}, {V}, *{V}) int8 { return 0 })`, made("", "", "int8")},
 		{"Table", `{S}.Filter(func({K}, {V}) bool { return true })`, same},
+		{"Table", `{S}.FilterNot(func({K}, {V}) bool { return true })`, same},
 		{"Table", `weir.MapTable({S}, func({K}, {V}) []{K} { return nil })`, func(s shape) shape { return s.of("", "", "[]"+s.key) }},
 		{"Table", `{S}.ToStream()`, made("Stream", "", "")},
 		{"Table", `weir.Changes({S})`, func(s shape) shape { return s.of("Stream", "", "weir.Change["+s.value+"]") }},
@@ -128,16 +154,27 @@ func chainLinks() []link {
 
 // write writes the operator after the stream or table s of a shape, and declares the result's type, so that inference must agree.
 func (l link) write(out io.Writer, s shape) shape {
-	to := l.to(s)
 	code := strings.NewReplacer("{S}", "s", "{K}", s.key, "{V}", s.value).Replace(l.code)
+	if l.to == nil {
+		fmt.Fprintf(out, "\t%s\n", code)
+		return s
+	}
+	to := l.to(s)
 	fmt.Fprintf(out, "\t{\n\t\tvar made %s = %s\n\t\t_ = made\n\t}\n", to, code)
 	return to
+}
+
+// fits says whether the operator comes after a shape.
+func (l link) fits(s shape) bool {
+	kind, windows := strings.CutSuffix(l.kind, " of windows")
+	return kind == s.kind && (!windows || strings.HasPrefix(s.key, "window.Key["))
 }
 
 // Every operator can follow every other, three deep, with no type argument written: no method or function leads into a cycle of instantiations.
 func TestOperatorsChain(t *testing.T) {
 	var src bytes.Buffer
-	src.WriteString("package chain\n\nimport (\n\t\"time\"\n\n\t\"github.com/weirstream/weir\"\n\t\"github.com/weirstream/weir/window\"\n)\n\nvar _ time.Time\nvar _ window.Spec\n\n")
+	src.WriteString("package chain\n\nimport (\n\t\"context\"\n\t\"time\"\n\n\t\"github.com/weirstream/weir\"\n" +
+		"\t\"github.com/weirstream/weir/processor\"\n\t\"github.com/weirstream/weir/window\"\n)\n\nvar _ time.Time\n\n")
 	chains := 0
 	shapes := map[shape]bool{{"Stream", "string", "float64"}: true, {"Table", "string", "float64"}: true}
 	seen := map[shape]bool{}
@@ -149,7 +186,7 @@ func TestOperatorsChain(t *testing.T) {
 			seen[s] = true
 			fmt.Fprintf(&src, "func _(s %s) {\n", s)
 			for _, l := range chainLinks() {
-				if l.kind == s.kind {
+				if l.fits(s) {
 					shapes[l.write(&src, s)] = true
 					chains++
 				}
@@ -165,5 +202,60 @@ func TestOperatorsChain(t *testing.T) {
 	t.Logf("%d operators after %d types", chains, len(seen))
 	if chains < 600 {
 		t.Errorf("only %d", chains)
+	}
+}
+
+// operators are the package's exported functions and methods that take a stream, a table or a group, by name.
+func operators(t *testing.T) (names []string) {
+	t.Helper()
+	lookup := exports(t)
+	pkg, err := importer.ForCompiler(token.NewFileSet(), "gc", lookup).Import("github.com/weirstream/weir")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range pkg.Scope().Names() {
+		switch o := pkg.Scope().Lookup(name).(type) {
+		case *types.Func:
+			if in := o.Signature().Params(); o.Exported() && in.Len() > 0 && flows(in.At(0).Type()) {
+				names = append(names, name)
+			}
+		case *types.TypeName:
+			if named, ok := o.Type().(*types.Named); ok && o.Exported() && flows(named) {
+				for m := range named.Methods() {
+					if m.Exported() {
+						names = append(names, name+"."+m.Name())
+					}
+				}
+			}
+		}
+	}
+	return names
+}
+
+// flows says whether a type is a stream, a table or what is made of one to aggregate it.
+func flows(of types.Type) bool {
+	named, ok := of.(*types.Named)
+	return ok && slices.Contains([]string{"Stream", "Table", "Grouped", "Windowed", "Aggregable", "Reducible"}, named.Obj().Name())
+}
+
+// No operator is left out of the chains.
+func TestEveryOperatorIsInTheChains(t *testing.T) {
+	var code strings.Builder
+	for _, l := range chainLinks() {
+		code.WriteString(l.code)
+	}
+	ends := []string{"Table.Store", "WindowStoreOf", "SessionStoreOf"} // they give a descriptor
+	all := operators(t)
+	for _, name := range all {
+		call := "weir." + name + "("
+		if _, method, is := strings.Cut(name, "."); is {
+			call = "." + method + "("
+		}
+		if !strings.Contains(code.String(), call) && !slices.Contains(ends, name) {
+			t.Errorf("%s is in no chain", name)
+		}
+	}
+	if len(all) < 40 {
+		t.Errorf("only %d operators were found: %v", len(all), all)
 	}
 }
