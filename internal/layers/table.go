@@ -66,6 +66,7 @@ var table = []room{
 	{13, "internal/chaos", testOnly},
 	{13, "internal/kafkatest", testOnly},
 	{13, "internal/layers", testOnly},
+	{13, "internal/parity", testOnly},
 	{13, "internal/soak", testOnly},
 }
 

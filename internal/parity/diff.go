@@ -1,0 +1,161 @@
+package parity
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Diff says how a run differs from what is wanted of it, a line for each difference, in the order of the steps; nothing when they agree.
+func Diff(want, got Run) []string {
+	var d differ
+	d.at = "start"
+	d.step(orEmpty(want.Start), orEmpty(got.Start))
+	for i := range max(len(want.Steps), len(got.Steps)) {
+		if i >= len(want.Steps) || i >= len(got.Steps) {
+			d.add("%d steps, want %d", len(got.Steps), len(want.Steps))
+			break
+		}
+		d.at = fmt.Sprintf("step %d, %s", i, want.Steps[i].cause())
+		d.step(want.Steps[i], got.Steps[i])
+	}
+	d.at = "stores"
+	if want.Stores != nil {
+		d.stores(want.Stores, got.Stores)
+	}
+	return d.found
+}
+
+func orEmpty(s *Step) Step {
+	if s == nil {
+		return Step{}
+	}
+	return *s
+}
+
+// cause is what the step was given.
+func (s Step) cause() string {
+	if s.In == nil {
+		return fmt.Sprintf("advance %d ms", s.Advance)
+	}
+	return s.In.String()
+}
+
+// differ collects differences.
+type differ struct {
+	at    string
+	found []string
+}
+
+func (d *differ) add(format string, args ...any) {
+	d.found = append(d.found, d.at+": "+fmt.Sprintf(format, args...))
+}
+
+func (d *differ) step(want, got Step) {
+	if (want.Error == "") != (got.Error == "") {
+		d.add("error %q, want %q", got.Error, want.Error)
+		return
+	}
+	if want.Error != "" { // what had been sent before the failure is Kafka's affair
+		return
+	}
+	d.topics(want.Out, got.Out)
+	if want.Dropped != got.Dropped {
+		d.add("%d dropped, want %d", got.Dropped, want.Dropped)
+	}
+}
+
+// topics compares the records of each topic, those of a changelog key by key.
+func (d *differ) topics(want, got []Record) {
+	wanted, gotten := lanes(want), lanes(got)
+	for _, lane := range both(wanted, gotten) {
+		d.records(lane, wanted[lane], gotten[lane])
+	}
+}
+
+// lanes are the records that have an order among each other.
+func lanes(all []Record) map[string][]Record {
+	by := map[string][]Record{}
+	for _, r := range all {
+		lane := r.Topic
+		if IsChangelog(r.Topic) {
+			lane += " of " + r.Key.String()
+		} else if r.Partition != nil {
+			lane += fmt.Sprintf("-%d", *r.Partition)
+		}
+		by[lane] = append(by[lane], r)
+	}
+	return by
+}
+
+// IsChangelog reports whether a topic is a changelog.
+func IsChangelog(topic string) bool { return strings.HasSuffix(topic, "-changelog") }
+
+func (d *differ) records(lane string, want, got []Record) {
+	for i := range max(len(want), len(got)) {
+		switch {
+		case i >= len(got):
+			d.add("%s: missing %s", lane, want[i])
+		case i >= len(want):
+			d.add("%s: extra %s", lane, got[i])
+		case !want[i].equal(got[i]):
+			d.add("%s: record %d is %s, want %s", lane, i, got[i], want[i])
+		}
+	}
+}
+
+func (r Record) equal(o Record) bool {
+	return r.Topic == o.Topic && r.Time == o.Time && same(r.Key, o.Key) && same(r.Value, o.Value) &&
+		slices.EqualFunc(r.Headers, o.Headers, func(a, b Header) bool { return a.Key == b.Key && same(a.Value, b.Value) })
+}
+
+// same tells null from empty.
+func same(a, b Bytes) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) }
+
+func (d *differ) stores(want, got map[string]Store) {
+	for _, name := range both(want, got) {
+		w, wanted := want[name]
+		g, has := got[name]
+		switch {
+		case !has:
+			d.add("no store %q", name)
+		case !wanted:
+			d.add("a store %q too many", name)
+		case w.Kind == "buffer":
+			if w.Count != g.Count || w.Count > 0 && w.From != g.From {
+				d.add("%s: %d from %d, want %d from %d", name, g.Count, g.From, w.Count, w.From)
+			}
+		default:
+			d.rows(name, w.Rows, g.Rows)
+		}
+	}
+}
+
+// rows compares rows whatever their order.
+func (d *differ) rows(name string, want, got []Row) {
+	counts := map[string]int{}
+	for _, r := range want {
+		counts[r.String()]++
+	}
+	for _, r := range got {
+		counts[r.String()]--
+	}
+	for _, row := range slices.Sorted(maps.Keys(counts)) {
+		if n := counts[row]; n > 0 {
+			d.add("%s: missing row %s", name, row)
+		} else if n < 0 {
+			d.add("%s: extra row %s", name, row)
+		}
+	}
+}
+
+func both[V any](a, b map[string]V) []string {
+	all := maps.Clone(a)
+	if all == nil {
+		all = map[string]V{}
+	}
+	maps.Copy(all, b)
+	return slices.Sorted(maps.Keys(all))
+}

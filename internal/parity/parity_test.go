@@ -1,0 +1,161 @@
+package parity_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/weirstream/weir/internal/parity"
+)
+
+const folder = "../../golden/testdata/topologies"
+
+// recorded are the committed cases.
+func recorded(t testing.TB) *parity.Recorded {
+	t.Helper()
+	r, err := parity.Open(os.DirFS(folder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func read(t testing.TB, name string) *parity.Case {
+	t.Helper()
+	c, err := recorded(t).Case(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestCases plays every case that is built here, and compares all that comes of it.
+func TestCases(t *testing.T) {
+	for name, build := range parity.Builders() {
+		t.Run(name, func(t *testing.T) {
+			c := parity.Expected(read(t, name))
+			diff := differences(t, c, build)
+			why, known := unequal[name]
+			switch {
+			case !known && len(diff) > 0:
+				t.Errorf("%s\n%d differences:\n%s", c.What, len(diff), strings.Join(diff[:min(len(diff), 12)], "\n"))
+			case known && len(diff) == 0:
+				t.Errorf("it agrees: no longer true is %q", why)
+			}
+		})
+	}
+}
+
+// unequal are cases in which weir does not do what Kafka Streams does, and what it does.
+var unequal = map[string]string{
+	"aggregates/aggregate-to-null":        "no tombstone for a group that is not there; tombstones have the aggregate's time, not the record's",
+	"aggregates/aggregate-to-null-cached": "tombstones have the aggregate's time, not the record's",
+	"aggregates/reduce-to-null":           "tombstones in the changelog have the aggregate's time, not the record's",
+	"stateless/split-no-default":          "a split always has a node for what no case takes",
+}
+
+// differences are those of the description, and of the first run that has any.
+func differences(t *testing.T, c *parity.Case, build parity.Build) (all []string) {
+	t.Helper()
+	topo, err := parity.Topology(build)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parity.DiffDescribe(c.Describe, topo.Describe()); err != nil {
+		all = append(all, err.Error())
+	}
+	for _, want := range c.Runs {
+		got, err := parity.Play(t, c, build, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := parity.Diff(want, got); len(diff) > 0 {
+			return append(all, diff...)
+		}
+	}
+	return all
+}
+
+// TestBuildersAreOfCases finds builders of cases that do not exist.
+func TestBuildersAreOfCases(t *testing.T) {
+	names := recorded(t).Names()
+	for name := range parity.Builders() {
+		if !slices.Contains(names, name) {
+			t.Errorf("%s is built, but was never recorded", name)
+		}
+	}
+	for name := range unequal {
+		if !slices.Contains(names, name) {
+			t.Errorf("%s is said to differ, but was never recorded", name)
+		}
+	}
+}
+
+// TestDifferencesOccur finds differences on purpose that no longer change anything.
+func TestDifferencesOccur(t *testing.T) {
+	if n := len(parity.Differences); n > parity.MaxDifferences {
+		t.Errorf("%d differences on purpose, at most %d are allowed", n, parity.MaxDifferences)
+	}
+	for _, d := range parity.Differences {
+		for _, name := range d.Cases {
+			if c := read(t, name); !d.Occurs(c) {
+				t.Errorf("%s: %s: as recorded, it is as weir does it", name, d.Name)
+			}
+		}
+	}
+}
+
+func TestOccurs(t *testing.T) {
+	c := read(t, "stateless/copy")
+	idle := parity.Difference{Run: func(_ *parity.Case, r parity.Run) parity.Run { return r }, Describe: func(s string) string { return s }}
+	if idle.Occurs(c) {
+		t.Error("an edit that changes nothing occurs")
+	}
+	late := parity.Difference{Run: func(_ *parity.Case, r parity.Run) parity.Run {
+		r.Steps[1].Dropped++
+		return r
+	}}
+	if !late.Occurs(c) {
+		t.Error("an edit of a run does not occur")
+	}
+	if late.Occurs(read(t, "stateless/copy")) != true || c.Runs[0].Steps[1].Dropped != read(t, "stateless/copy").Runs[0].Steps[1].Dropped {
+		t.Error("an edit has changed what was recorded")
+	}
+}
+
+func TestEachCaseIsAsTheManifestSays(t *testing.T) {
+	r := recorded(t)
+	for _, name := range r.Names() {
+		c, err := r.Case(name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if c.Name != name || c.What == "" || c.Describe == "" || len(c.Runs) < 40 {
+			t.Errorf("%s: name %q, %d runs, defined as %q", name, c.Name, len(c.Runs), c.What)
+		}
+	}
+}
+
+func TestChangedFilesAreRefused(t *testing.T) {
+	manifest, err := os.ReadFile(folder + "/manifest.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := os.ReadFile(folder + "/stateless/map.jsonl.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := parity.Open(fstest.MapFS{"manifest.json": {Data: manifest}, "stateless/copy.jsonl.gz": {Data: other}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Case("stateless/copy"); err == nil {
+		t.Error("a case's file that holds something else was read")
+	}
+	if _, err := r.Case("stateless/none"); err == nil {
+		t.Error("a case that does not exist was read")
+	}
+}

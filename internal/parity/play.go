@@ -1,0 +1,143 @@
+package parity
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/processor"
+	"github.com/weirstream/weir/weirtest"
+)
+
+// Build declares the topology of a case.
+type Build func(b *weir.Builder)
+
+// player drives one topology through one run.
+type player struct {
+	c    *Case
+	d    *weirtest.Driver
+	seen map[string]int // records that were attributed, by topic
+	lost int64          // drops that were attributed
+}
+
+// Play builds a case's topology anew and sends it the inputs of a run. What comes of them has the form of a recorded run; after a failure it ends.
+func Play(t testing.TB, c *Case, build Build, inputs Run, opts ...weirtest.Option) (Run, error) {
+	t.Helper()
+	topo, err := Topology(build)
+	if err != nil {
+		return Run{}, err
+	}
+	d, err := weirtest.TryNew(t, topo, append(c.options(), opts...)...)
+	if err != nil {
+		return Run{}, err
+	}
+	stores := expose(topo)
+	p := &player{c: c, d: d, seen: map[string]int{}}
+	got := Run{Seed: inputs.Seed}
+	if s := p.outcome(nil); len(s.Out) > 0 {
+		got.Start = &s
+	}
+	for _, want := range inputs.Steps {
+		err := p.take(want)
+		s := p.outcome(err)
+		s.In, s.Advance = want.In, want.Advance
+		got.Steps = append(got.Steps, s)
+		if err != nil {
+			return got, nil
+		}
+	}
+	got.Stores, err = stores.dump(d)
+	return got, err
+}
+
+// Topology builds a topology.
+func Topology(build Build) (*weir.Topology, error) {
+	b := weir.NewBuilder()
+	build(b)
+	return b.Build()
+}
+
+// options set weirtest up as Kafka's test driver was.
+func (c *Case) options() []weirtest.Option {
+	opts := []weirtest.Option{weirtest.AppName("app"), weirtest.With(weir.EmitEvery(c.emitEvery())), weirtest.Cache(c.number("statestore.cache.max.bytes"))}
+	for topic, n := range c.Partitions {
+		if !strings.HasSuffix(topic, "-repartition") { // those come from the topology
+			opts = append(opts, weirtest.Partitions(topic, n))
+		}
+	}
+	for _, topic := range c.Inputs { // a pattern does not name its topics
+		opts = append(opts, weirtest.Partitions(topic, 1))
+	}
+	return opts
+}
+
+func (c *Case) emitEvery() time.Duration {
+	return time.Duration(c.number("__emit.interval.ms.kstreams.windowed.aggregation__")) * time.Millisecond
+}
+
+// number is a setting of Kafka Streams; 0 where it is not set.
+func (c *Case) number(setting string) int64 {
+	n, _ := strconv.ParseInt(c.Config[setting], 10, 64)
+	return n
+}
+
+func (p *player) take(s Step) error {
+	if s.In == nil {
+		return p.d.TryAdvanceWallClock(time.Duration(s.Advance) * time.Millisecond)
+	}
+	var headers []processor.Header
+	for _, h := range s.In.Headers {
+		headers = append(headers, processor.Header{Key: h.Key, Value: h.Value})
+	}
+	p.seen[s.In.Topic]++ // the input itself
+	return p.d.TrySendRaw(s.In.Topic, 0, s.In.Key, s.In.Value, time.UnixMilli(s.In.Time).UTC(), headers...)
+}
+
+// outcome is what has come since the last one.
+func (p *player) outcome(failed error) (s Step) {
+	for _, topic := range p.d.Topics() {
+		all := p.d.Records(topic)
+		for _, r := range all[p.seen[topic]:] {
+			s.Out = append(s.Out, p.produced(r))
+		}
+		p.seen[topic] = len(all)
+	}
+	lost := dropped(p.d.Dropped())
+	s.Dropped, p.lost = lost-p.lost, lost
+	if failed != nil {
+		s.Error = fmt.Sprint(failed)
+	}
+	return s
+}
+
+// produced is a record as files have it: with its partition where the topic has several.
+func (p *player) produced(r weirtest.RawRecord) Record {
+	rec := Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Time: r.Time.UnixMilli()}
+	if p.c.Partitions[r.Topic] > 1 {
+		rec.Partition = &r.Partition
+	}
+	for _, h := range r.Headers {
+		rec.Headers = append(rec.Headers, Header{h.Key, h.Value})
+	}
+	return rec
+}
+
+// silent are the drops that Kafka Streams does not count.
+func silent(node, reason string) bool {
+	return reason == "null key" && strings.HasSuffix(node, "-repartition-filter") || reason == "before start" || reason == "no topic"
+}
+
+// dropped is how many drops Kafka Streams would have counted.
+func dropped(by map[string]map[string]int64) (n int64) {
+	for node, reasons := range by {
+		for reason, count := range reasons {
+			if !silent(node, reason) {
+				n += count
+			}
+		}
+	}
+	return n
+}
