@@ -21,7 +21,7 @@ import (
 // exports are the compiled packages that weir and its users import, from Go's build cache.
 func exports(t *testing.T) func(path string) (io.ReadCloser, error) {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}={{.Export}}", ".", "./serde", "./state", "./window", "./processor").Output()
+	out, err := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}={{.Export}}", ".", "./serde", "./state/...", "./window", "./processor", "./query", "./weirtest", "./devbroker").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
