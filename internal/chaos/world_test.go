@@ -103,6 +103,7 @@ type world struct {
 	lives  []*life
 	relics []relic
 	dawdle time.Duration
+	awake  time.Time // when user code that was told to dawdle will have done so
 	errors []*kfake.FaultHandle
 	faults []error
 }
@@ -176,7 +177,19 @@ func (w *world) play() error {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
 	}
+	if err := w.awaken(); err != nil {
+		return err
+	}
 	return w.reckon()
+}
+
+// awaken waits for user code that is stuck: the transaction of a worker that is not a member any more ends, and moves the ends of what it wrote.
+func (w *world) awaken() error {
+	w.mu.Lock()
+	d := time.Until(w.awake)
+	w.mu.Unlock()
+	time.Sleep(d + 5*time.Second)
+	return w.settled()
 }
 
 // end stops everything and waits: a bubble must be left empty.
@@ -344,6 +357,9 @@ func (w *world) work() {
 	w.mu.Lock()
 	d := w.dawdle
 	w.dawdle = 0
+	if d > 0 {
+		w.awake = time.Now().Add(d)
+	}
 	w.mu.Unlock()
 	time.Sleep(d)
 }

@@ -19,7 +19,7 @@ func bubble(t *testing.T, run func(t *testing.T, at place)) {
 	synctest.Test(t, func(t *testing.T) {
 		network := new(kfake.VirtualNetwork)
 		c := fakeCluster(t, kfake.ListenFn(network.Listen), kfake.SeedTopics(2, "in"), kfake.SeedTopics(1, "out"))
-		at := place{brokers: c.ListenAddrs(), app: "app", in: "in", out: "out", session: 6 * time.Second}
+		at := place{cluster: c, brokers: c.ListenAddrs(), app: "app", in: "in", out: "out", session: 6 * time.Second}
 		at.options = []kgo.Opt{kgo.Dialer(network.DialContext), kgo.RebalanceTimeout(20 * time.Second)}
 		run(t, at)
 	})

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -111,6 +110,8 @@ type commit struct {
 	g    *Group
 	life *life
 	in   CommitInput
+
+	missing time.Time // since when some topic has been found missing, without a break
 }
 
 func (c *commit) step(name string, do func() error) error {
@@ -215,10 +216,40 @@ func (c *commit) fenced(do func(member string, generation int32) error) error {
 			return err
 		}
 		last = err
+		if unknownTopic(err) {
+			c.dropMissing()
+		}
 		if !pause(c.ctx, wait) {
 			return timeUp(c.ctx, last)
 		}
 	}
+}
+
+// missingFor is how long a topic must be missing until it counts as deleted: a broker may hear of a topic later than those that it was read from.
+const missingFor = 3 * time.Second
+
+// dropMissing leaves out the offsets of topics that were deleted. Nobody will read on there, and what the others say must not wait for it.
+func (c *commit) dropMissing() {
+	exist, err := topics(c.ctx, c.g.adm, c.topics()...)
+	gone := func(o Offset) bool { return exist[o.Topic].ID == [16]byte{} || c.g.remade(o.Topic, exist[o.Topic].ID) }
+	switch {
+	case err != nil:
+	case !slices.ContainsFunc(c.in.Offsets, gone):
+		c.missing = time.Time{}
+	case c.missing.IsZero():
+		c.missing = time.Now()
+	case time.Since(c.missing) >= missingFor:
+		c.in.Offsets = slices.DeleteFunc(slices.Clone(c.in.Offsets), gone)
+	}
+}
+
+// topics are those of the offsets, sorted.
+func (c *commit) topics() (names []string) {
+	for _, o := range c.in.Offsets {
+		names = append(names, o.Topic)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func (c *commit) addOffsets() error {
@@ -302,7 +333,7 @@ func (c *commit) byTopic() ([]string, map[string][]Offset, map[string][16]byte, 
 	for _, o := range c.in.Offsets {
 		m[o.Topic] = append(m[o.Topic], o)
 	}
-	names := slices.Sorted(maps.Keys(m))
+	names := c.topics()
 	ids, err := c.g.idsOf(c.ctx, names)
 	return names, m, ids, err
 }

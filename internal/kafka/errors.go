@@ -62,6 +62,11 @@ func stale(err error) bool {
 	return anyOf(err, kerr.IllegalGeneration, kerr.RebalanceInProgress)
 }
 
+// unknownTopic reports an answer by which a broker says that it does not know a topic, or knows another one of its name.
+func unknownTopic(err error) bool {
+	return anyOf(err, kerr.UnknownTopicID, kerr.UnknownTopicOrPartition)
+}
+
 // killsProducer reports an error after which a producer client can only be replaced. It is never a record's fault.
 func killsProducer(err error) bool {
 	return anyOf(err,

@@ -73,6 +73,8 @@ type GroupConfig struct {
 	Planner Planner
 	// Data is asked at each join, on a goroutine of the client, for what the leader is to know.
 	Data func() assign.MemberData
+	// Expired, if not nil, is called, on any goroutine, when no heartbeat was answered for a session's time: others may own everything by now.
+	Expired func()
 	// Reset is asked where a topic begins.
 	Reset func(topic string) ResetPolicy
 }
@@ -92,6 +94,8 @@ type Group struct {
 	end    func()
 	wanted atomic.Bool
 	polled Polled
+	lease  *lease
+	asked  time.Time     // when Check was answered last
 	again  time.Duration // how long to wait before the next attempt at a rewind, 0 before the first
 
 	// client is the client's own idea of the member's id and generation.
@@ -182,6 +186,7 @@ func NewGroup(set *Settings, cfg GroupConfig) (*Group, error) {
 		opened: make(chan struct{}),
 		parts:  map[TP]*part{},
 		ids:    map[string][16]byte{},
+		lease:  &lease{expired: cfg.Expired},
 	}
 	g.open = sync.OnceFunc(func() { close(g.opened) })
 	g.life, g.end = context.WithCancel(context.Background())
@@ -191,6 +196,7 @@ func NewGroup(set *Settings, cfg GroupConfig) (*Group, error) {
 		return nil, fmt.Errorf("group %s: %w", set.App, err)
 	}
 	g.cl, g.adm, g.client = cl, kadm.NewClient(cl), cl.GroupMetadata
+	g.lease.session = cl.OptValue(kgo.SessionTimeout).(time.Duration)
 	return g, nil
 }
 
@@ -211,6 +217,9 @@ func (g *Group) options() []kgo.Opt {
 		kgo.OnPartitionsCallbackBlocked(func(context.Context, *kgo.Client) { g.wanted.Store(true) }),
 		kgo.OnOffsetsFetched(g.onOffsets),
 		kgo.AdjustFetchOffsetsFn(g.startPositions),
+	}
+	if g.lease.expired != nil {
+		opts = append(opts, kgo.WithHooks(g.lease))
 	}
 	if id := g.instance(); id != nil {
 		opts = append(opts, kgo.InstanceID(*id))
@@ -883,6 +892,7 @@ func (g *Group) depart() bool {
 func (g *Group) Close() {
 	_ = g.Leave(context.Background()) // at worst the session times out
 	g.end()
+	g.lease.end()
 	g.cl.CloseAllowingRebalance()
 	// The client polls once more as it closes. What leaves the group beside that, since Leave did before, would wait for it for ever.
 	g.cl.AllowRebalance()

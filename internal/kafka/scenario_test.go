@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -23,6 +24,7 @@ import (
 
 // place is where a scenario runs: topics of its own on a broker.
 type place struct {
+	cluster *kfake.Cluster // nil with a real broker
 	brokers []string
 	app     string
 	in, out string

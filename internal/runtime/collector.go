@@ -103,6 +103,8 @@ type collector struct {
 	counted string
 	count   int32
 
+	member *kafka.Group // without transactions: nothing is sent that a member which was thrown out must not write
+
 	mu      sync.Mutex
 	refused []refusal
 }
@@ -120,8 +122,11 @@ func (c *collector) Partitions(topic string) (int32, error) {
 		return c.count, nil
 	}
 	n, err := c.topics.partitions(topic)
-	if err == nil {
+	switch {
+	case err == nil:
 		c.counted, c.count = topic, n
+	case errors.Is(err, context.DeadlineExceeded): // nothing is wrong with the record: nobody is asked about it
+		err = &flow.Fatal{RecordError: &processor.RecordError{Phase: processor.Producing, Node: topic, Err: late(err)}}
 	}
 	return n, err
 }
@@ -131,12 +136,24 @@ func (c *collector) Send(d *flow.Dest, partition int32, key, value []byte, h pro
 	if !ok {
 		dest = c.attach(d)
 	}
+	if err := c.allowed(); err != nil {
+		return &flow.Fatal{RecordError: &processor.RecordError{Phase: processor.Producing, Node: d.Node.Name, Err: err}}
+	}
 	err := c.producer.Send(dest, kafka.Out{Topic: d.Topic, Partition: partition, Key: key, Value: value, Headers: headersOut(h), Timestamp: at, From: &d.Node.Env.Origin})
 	if err != nil {
 		// The way out is broken, or an earlier record failed: nobody is asked about this one.
 		return c.failure(&flow.Fatal{RecordError: &processor.RecordError{Phase: processor.Producing, Node: d.Node.Name, Err: err}})
 	}
 	return nil
+}
+
+// allowed reports whether the worker is still a member, as far as can be known. Asking is rare: when a rebalance waits, or no heartbeat was
+// answered.
+func (c *collector) allowed() error {
+	if c.member == nil || !c.member.Suspect() {
+		return nil
+	}
+	return c.member.Check(context.Background())
 }
 
 func (c *collector) attach(d *flow.Dest) *kafka.Dest {

@@ -326,6 +326,12 @@ func (r *Runtime) reads(topic string) (of *topology.Sub, by *topology.Node) {
 	return of, by
 }
 
+// matched reports whether a topic is read because a pattern matches it.
+func (r *Runtime) matched(topic string) bool {
+	_, n := r.reads(topic)
+	return n != nil && n.Pattern != ""
+}
+
 // reset is where a topic begins without a committed offset.
 func (r *Runtime) reset(topic string) kafka.ResetPolicy {
 	policy := r.c.Reset

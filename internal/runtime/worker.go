@@ -86,12 +86,28 @@ func (r *Runtime) newWorker(ctx context.Context, id int) (*worker, error) {
 	}
 	w.group, err = kafka.NewGroup(&r.settings, kafka.GroupConfig{
 		Worker: id, Topics: r.subscribe, Pattern: r.pattern, Handler: w, Planner: r.plan, Data: func() assign.MemberData { return r.memberData(id) }, Reset: r.reset,
+		Expired: w.expired(),
 	})
 	if err != nil {
 		w.producer.Close()
 		return nil, err
 	}
+	if !r.settings.ExactlyOnce {
+		w.out.member = w.group
+	}
 	return w, nil
+}
+
+// expired is what to do when the group has not answered for a session's time: others may own the tasks by now, and what is still buffered must not
+// come after what they write. A transaction needs no such care, for it would be fenced.
+func (w *worker) expired() func() {
+	if w.r.settings.ExactlyOnce {
+		return nil
+	}
+	return func() {
+		w.log.Warn("no heartbeat was answered for the session's time-out: what is not yet written is dropped, and done again by whoever owns the tasks then")
+		w.producer.Close()
+	}
 }
 
 // run works until ctx ends, then commits and leaves; or until an error.
@@ -389,6 +405,9 @@ func (w *worker) commit(ctx context.Context) error {
 	w.committed, w.began = time.Now(), time.Time{}
 	if w.group.Fenced() { // what caches would write now could hide what others have written
 		return kafka.ErrFenced
+	}
+	if err := w.out.allowed(); err != nil {
+		return err
 	}
 	var in kafka.CommitInput
 	var busy []*owned

@@ -188,24 +188,53 @@ func (w *worker) abandonAll(ctx context.Context, cause error) error {
 	w.r.aborts.Add(1)
 	w.out.take()
 	w.began = time.Time{}
-	running := w.order
-	w.order = nil
+	running := slices.Clone(w.order)
 	var errs []error
 	for _, o := range running {
-		w.r.views.Remove(o.name)
-		stores := o.task.Stores()
-		if err := o.task.Abandon(); err != nil {
-			errs = append(errs, err)
-		}
-		o.task = nil
-		o.started = map[kafka.TP]kafka.Started{}
-		w.group.Rewind(o.inputs...)
-		w.group.Pause(o.inputs...)
-		w.restore(o, stores)
+		errs = append(errs, w.takeBack(o))
 	}
 	errs = append(errs, w.freshProducer(ctx, cause))
 	w.settleStates()
 	return errors.Join(errs...)
+}
+
+// takeBack drops what a running task has done since the last commit, and gives it to the restorer: it is made anew on its stores, and reads on
+// from what is committed.
+func (w *worker) takeBack(o *owned) error {
+	w.order = slices.DeleteFunc(w.order, func(x *owned) bool { return x == o })
+	w.r.views.Remove(o.name)
+	stores := o.task.Stores()
+	err := o.task.Abandon()
+	o.task = nil
+	o.started = map[kafka.TP]kafka.Started{}
+	w.group.Rewind(o.inputs...)
+	w.group.Pause(o.inputs...)
+	w.restore(o, stores)
+	return err
+}
+
+// grow makes running tasks anew that were given more partitions, those of a pattern's new topic. Tasks that do not run yet just wait for them.
+func (w *worker) grow(ctx context.Context, grown []*owned) error {
+	if len(grown) == 0 {
+		return nil
+	}
+	err := w.handOver(ctx)
+	for _, o := range grown {
+		w.log.Info("task grows", zap.String("task", o.name), zap.Int("partitions", len(o.inputs)))
+		if o.task != nil {
+			err = errors.Join(err, w.takeBack(o))
+		}
+	}
+	return err
+}
+
+// shrink goes on with the partitions that a task is left with. What it did is committed, or dropped.
+func (w *worker) shrink(o *owned) error {
+	w.log.Info("task shrinks", zap.String("task", o.name), zap.Int("partitions", len(o.inputs)))
+	if o.task != nil {
+		return w.takeBack(o)
+	}
+	return w.maybeRun(o) // it may have waited for what is gone
 }
 
 // freshProducer ends the transaction; with a cause by replacing the producer, for which it waits as long as the brokers are away.
