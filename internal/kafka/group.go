@@ -110,6 +110,8 @@ type Group struct {
 	ids     map[string][16]byte
 	failed  error // why positions could not be found, for the next Poll
 	left    bool
+
+	forgetting sync.WaitGroup
 }
 
 // part is a partition between Assigned and Revoked or Lost.
@@ -123,6 +125,8 @@ type part struct {
 	state  partState
 	paused bool
 	cut    *int64 // where the log was found to have been cut off, below what was read of it; until reading begins anew
+	first  *int64 // where reading began first
+	gone   bool   // the client was told to forget the topic
 }
 
 type partState uint8
@@ -158,6 +162,9 @@ type Fetched struct {
 	// log (OutOfRange). Rewind tries again.
 	Err error
 }
+
+// Gone reports whether the topic is not the one any more that the client knew: it was deleted, and perhaps made anew.
+func (f *Fetched) Gone() bool { return unknownTopic(f.Err) }
 
 // OutOfRange reports whether the position is not in the log any more: records before it were deleted, or it was cut off below it. After Rewind
 // reading goes on at the committed offset, where the log was cut off if that is before it, or where the reset policy says if neither is there.
@@ -454,6 +461,32 @@ func (g *Group) onLost(ctx context.Context, _ *kgo.Client, _ map[string][]int32)
 // Wanted reports whether a rebalance waits for the worker to Poll. It is for cutting a turn short.
 func (g *Group) Wanted() bool { return g.wanted.Load() }
 
+// Forget makes the client forget a topic that is gone, and look again whether the pattern matches one of its name: the member joins again
+// without the topic, and once more if there is one. It reports whether that begins now; until the partitions are revoked nothing more happens.
+func (g *Group) Forget(topic string) bool {
+	fresh := g.condemned(topic)
+	if len(fresh) == 0 {
+		return false
+	}
+	g.Pause(fresh...) // the broker would be asked again and again
+	// The client does it between two requests for metadata, and those wait for brokers.
+	g.forgetting.Go(func() { g.cl.PurgeTopicsFromConsuming(topic) })
+	return true
+}
+
+// condemned marks a topic's partitions as to be forgotten, and returns those that were not.
+func (g *Group) condemned(topic string) (fresh []TP) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for tp, p := range g.parts {
+		if tp.Topic == topic && !p.gone {
+			p.gone = true
+			fresh = append(fresh, tp)
+		}
+	}
+	return fresh
+}
+
 // ForceRebalance makes the member join again: because its Data changed or because, as the leader, it wants another plan.
 func (g *Group) ForceRebalance() { g.cl.ForceRebalance() }
 
@@ -486,8 +519,8 @@ func (g *Group) mark(tps []TP, paused bool) []TP {
 }
 
 // Rewind forgets where partitions were read to. Poll fetches their committed offsets, waiting for transactions that hold
-// them, and says where each begins anew in Polled.Started; until then it brings no records of them. Without arguments it
-// rewinds all.
+// them, and says where each begins anew in Polled.Started; until then it brings no records of them. One of which nothing
+// was committed begins where it began before. Without arguments it rewinds all.
 func (g *Group) Rewind(tps ...TP) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -581,6 +614,14 @@ func (g *Group) topicOf(id [16]byte) string {
 		}
 	}
 	return ""
+}
+
+// remade reports whether a topic was made anew: the id is not the one by which it was known.
+func (g *Group) remade(topic string, id [16]byte) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	known, ok := g.ids[topic]
+	return ok && known != id
 }
 
 // learn asks for the ids of topics, which requests name them by.
@@ -687,6 +728,9 @@ func (g *Group) keep(begin []Started, state partState) {
 	for _, s := range begin {
 		if p := g.parts[s.TP]; p != nil && p.state == state {
 			p.state, p.cut = live, nil
+			if p.first == nil {
+				p.first = &s.Offset
+			}
 			g.started = append(g.started, s)
 		}
 	}
@@ -714,7 +758,9 @@ func (g *Group) resolve(ctx context.Context, from map[TP]Committed) ([]Started, 
 	for _, tp := range tps {
 		s := Started{TP: tp, Offset: from[tp].Offset, Committed: from[tp], End: ends[tp]}
 		cut := g.cutOf(tp)
-		switch {
+		switch first, ok := g.firstOf(tp); {
+		case s.Offset < 0 && ok && first >= starts[tp] && first <= min(highs[tp], cut):
+			s.Offset, s.Reset, err = first, true, nil // the policy would say another place by now: records would be left out
 		case s.Offset > cut:
 			err = g.resume(&s, max(cut, starts[tp]))
 		case s.Offset < starts[tp] || s.Offset > highs[tp]:
@@ -739,6 +785,16 @@ func (g *Group) cutOf(tp TP) int64 {
 		return *p.cut
 	}
 	return math.MaxInt64
+}
+
+// firstOf returns where reading of a partition began first, if it did.
+func (g *Group) firstOf(tp TP) (int64, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if p := g.parts[tp]; p != nil && p.first != nil {
+		return *p.first, true
+	}
+	return 0, false
 }
 
 // resume goes on where the log was cut off below the committed offset: what follows there was not read. The committed epoch is not used, for
@@ -896,6 +952,7 @@ func (g *Group) Close() {
 	g.cl.CloseAllowingRebalance()
 	// The client polls once more as it closes. What leaves the group beside that, since Leave did before, would wait for it for ever.
 	g.cl.AllowRebalance()
+	g.forgetting.Wait()
 }
 
 // LeaveRaw removes this worker's member from the group while the worker itself is stuck: others get its partitions, and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -327,6 +328,12 @@ var errGone = errors.New("the position is not in the log any more")
 
 // unread is a partition that cannot be read any more. A running task begins anew, for its next record may be one before its position.
 func (w *worker) unread(f *kafka.Fetched) error {
+	if f.Gone() && w.r.matched(f.Topic) {
+		if w.group.Forget(f.Topic) {
+			w.log.Warn("a topic that a pattern matched is gone", zap.String("topic", f.Topic), zap.Error(f.Err))
+		}
+		return nil
+	}
 	if !f.OutOfRange() {
 		return fmt.Errorf("%s: %w", f.TP, f.Err)
 	}
@@ -509,7 +516,7 @@ func (w *worker) Assigned(ctx context.Context, plan kafka.Plan, added []kafka.TP
 		w.fail(errors.New(plan.Error))
 		return
 	}
-	grown := map[assign.TaskID]*owned{}
+	var fresh, grown []*owned
 	for _, tp := range added {
 		id, err := w.r.taskOf(tp)
 		if err != nil {
@@ -517,55 +524,44 @@ func (w *worker) Assigned(ctx context.Context, plan kafka.Plan, added []kafka.TP
 			return
 		}
 		o := w.tasks[id]
-		if o == nil {
+		switch {
+		case o == nil:
 			o = &owned{id: id, name: id.String(), started: map[kafka.TP]kafka.Started{}, oldest: map[kafka.TP]int64{}}
 			w.tasks[id] = o
-			grown[id] = o
-		} else if grown[id] == nil {
-			// A pattern's new topic: the task is made anew with it.
-			if err := w.reopen(ctx, o); err != nil {
-				w.fail(err)
-				return
-			}
-			grown[id] = o
+			fresh = append(fresh, o)
+		case o.task != nil && !slices.Contains(grown, o):
+			grown = append(grown, o)
 		}
 		o.inputs = append(o.inputs, tp)
 		w.parts[tp] = o
 	}
 	w.group.Pause(added...)
-	for _, o := range grown {
+	for _, o := range fresh {
 		w.log.Info("task assigned", zap.String("task", o.name), zap.Int("partitions", len(o.inputs)))
 		w.restore(o, nil)
 	}
+	w.failIf(w.grow(ctx, grown))
 	w.settleStates()
-}
-
-// reopen commits and takes a running task back to its beginning.
-func (w *worker) reopen(ctx context.Context, o *owned) error {
-	if o.task != nil {
-		if err := w.commit(ctx); err != nil {
-			return err
-		}
-	}
-	err := w.drop(o)
-	o.started = map[kafka.TP]kafka.Started{}
-	w.group.Rewind(o.inputs...)
-	w.group.Pause(o.inputs...)
-	return err
 }
 
 // Revoked is kafka.Handler's: the worker is parked (I2), and the member still owns what is going.
 func (w *worker) Revoked(ctx context.Context, gone []kafka.TP) {
 	defer w.caught()
-	err := w.commit(ctx)
-	if err != nil && !errors.Is(err, kafka.ErrFenced) {
-		w.log.Warn("the last commit before a hand-over failed: others do the work again", zap.Error(err))
-	}
-	if err != nil {
-		w.failIf(w.abandonAll(ctx, err))
-	}
+	w.failIf(w.handOver(ctx))
 	w.failIf(w.dropParts(gone))
 	w.r.life.worker(w.id, Rebalancing)
+}
+
+// handOver commits in a callback, before tasks go or are made anew. What cannot be committed is dropped, and done again by whoever comes next.
+func (w *worker) handOver(ctx context.Context) error {
+	err := w.commit(ctx)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, kafka.ErrFenced) {
+		w.log.Warn("the last commit before a hand-over failed: its work is done again", zap.Error(err))
+	}
+	return w.abandonAll(ctx, err)
 }
 
 // Lost is kafka.Handler's: others may own what is gone.
@@ -578,21 +574,38 @@ func (w *worker) Lost(ctx context.Context, gone []kafka.TP) {
 	w.r.life.worker(w.id, Rebalancing)
 }
 
-// dropParts closes the tasks that partitions belong to.
+// dropParts takes partitions from their tasks. A task without any is closed; one that keeps some, for a pattern's topic is gone, goes on with
+// those.
 func (w *worker) dropParts(gone []kafka.TP) (err error) {
+	var touched []*owned
 	for _, tp := range gone {
 		o := w.parts[tp]
 		if o == nil {
 			continue
 		}
+		o.forget(tp)
+		delete(w.parts, tp)
+		if !slices.Contains(touched, o) {
+			touched = append(touched, o)
+		}
+	}
+	for _, o := range touched {
+		if len(o.inputs) > 0 {
+			err = errors.Join(err, w.shrink(o))
+			continue
+		}
 		err = errors.Join(err, w.drop(o))
 		delete(w.tasks, o.id)
-		for _, in := range o.inputs {
-			delete(w.parts, in)
-		}
 		w.log.Info("task closed", zap.String("task", o.name))
 	}
 	return err
+}
+
+// forget is of an input.
+func (o *owned) forget(tp kafka.TP) {
+	o.inputs = slices.DeleteFunc(o.inputs, func(in kafka.TP) bool { return in == tp })
+	delete(o.started, tp)
+	delete(o.oldest, tp)
 }
 
 // caught turns a panic in a callback, which may run on a goroutine of the client, into the worker's failure.
