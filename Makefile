@@ -64,9 +64,9 @@ demo: ## the demonstration: one command, one process
 	$(call need,cmd/weir)
 	$(GO) run ./cmd/weir demo
 
-bench-quick: ## short benchmarks, in their own module
+bench-quick: ## weir beside hand-written programs on a real broker: CPU, memory, latency (Java 17 and Maven)
 	$(call need,bench)
-	cd bench && $(GO) test -run '^$$' -bench . -benchtime 100ms ./...
+	scripts/kafka.sh run -- $(GO) -C bench run . run
 
 # A step is a part of CI from the day on which its folder is there.
 STEPS = fmt-check vet lint layers cross test race \

@@ -42,7 +42,8 @@ func at(sorted []float64, percent int) float64 { return sorted[len(sorted)*perce
 // latency starts a program that follows a topic, sends to it at a fixed rate, and reads what comes out. The first part warms up.
 func (b *bench) latency(ctx context.Context, program string, d time.Duration) ([]float64, error) {
 	b.serial++
-	in, out, app := fmt.Sprintf("bench-lat-in-%d", b.serial), fmt.Sprintf("bench-lat-out-%d", b.serial), fmt.Sprintf("bench-lat-%d", b.serial)
+	app := fmt.Sprintf("bench-%s-lat-%d", b.id, b.serial)
+	in, out := app+"-in", app+"-out"
 	for _, t := range []string{in, out} {
 		if err := b.topic(ctx, t); err != nil {
 			return nil, err

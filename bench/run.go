@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -50,6 +51,7 @@ type bench struct {
 	cl     *kgo.Client
 	self   string
 	want   map[string]digest
+	id     string // of this run, in the names of its topics
 	serial int
 }
 
@@ -70,8 +72,8 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	defer b.cl.Close()
 	ctx := context.Background()
+	defer b.end(ctx)
 	if err := b.load(ctx); err != nil {
 		return err
 	}
@@ -95,7 +97,8 @@ func newBench(broker string) (*bench, error) {
 		return nil, err
 	}
 	self, err := os.Executable()
-	return &bench{broker: broker, adm: kadm.NewClient(cl), cl: cl, self: self, want: map[string]digest{}}, err
+	id := strconv.FormatInt(time.Now().UnixMilli(), 36)
+	return &bench{id: id, broker: broker, adm: kadm.NewClient(cl), cl: cl, self: self, want: map[string]digest{}}, err
 }
 
 func (b *bench) topic(ctx context.Context, name string) error {
@@ -105,14 +108,11 @@ func (b *bench) topic(ctx context.Context, name string) error {
 
 func (b *bench) load(ctx context.Context) error {
 	for _, c := range comparisons {
-		name := input(c.n)
+		name := b.input(c.n)
 		if _, done := b.want[name]; done {
 			continue
 		}
-		b.want[name] = digest{}
-		_, err := b.adm.DeleteTopic(ctx, name)
-		_ = err // it need not exist
-		time.Sleep(200 * time.Millisecond)
+		var err error
 		if err := b.topic(ctx, name); err != nil {
 			return err
 		}
@@ -126,7 +126,17 @@ func (b *bench) load(ctx context.Context) error {
 	return nil
 }
 
-func input(n int64) string { return fmt.Sprintf("bench-in-%d", n) }
+func (b *bench) input(n int64) string { return fmt.Sprintf("bench-%s-in-%d", b.id, n) }
+
+// end deletes the inputs.
+func (b *bench) end(ctx context.Context) {
+	for name := range b.want {
+		if _, err := b.adm.DeleteTopic(ctx, name); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+		}
+	}
+	b.cl.Close()
+}
 
 // compare runs a limit and weir in turns, and the limit again: a round whose two limits differ by more than a fifth is thrown away.
 func (b *bench) compare(ctx context.Context, c comparison, rounds int, rival string) error {
@@ -184,16 +194,17 @@ func median(x []float64) float64 {
 // measure runs one program in a process of its own, and checks what it wrote.
 func (b *bench) measure(ctx context.Context, c comparison, program, rival string) (s sample, err error) {
 	b.serial++
-	out, log, app := fmt.Sprintf("bench-out-%d", b.serial), fmt.Sprintf("bench-log-%d", b.serial), fmt.Sprintf("bench-app-%d", b.serial)
+	app := fmt.Sprintf("bench-%s-%d", b.id, b.serial)
+	out, log := app+"-out", app+"-log"
 	for _, t := range []string{out, log} {
 		if err := b.topic(ctx, t); err != nil {
 			return s, err
 		}
 	}
 	defer b.adm.DeleteTopics(ctx, out, log, app+"-counts-changelog")
-	name, args := b.self, append([]string{program, "-broker", b.broker, "-in", input(c.n), "-out", out, "-log", log, "-app", app, "-n", fmt.Sprint(c.n)}, c.flags...)
+	name, args := b.self, append([]string{program, "-broker", b.broker, "-in", b.input(c.n), "-out", out, "-log", log, "-app", app, "-n", fmt.Sprint(c.n)}, c.flags...)
 	if rival != "" {
-		name, args = rival+"/"+c.what, rivalArgs(c, b.broker, out, log)
+		name, args = rival+"/"+c.what, b.rivalArgs(c, out, log)
 	}
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stderr = os.Stderr
@@ -208,8 +219,8 @@ func (b *bench) measure(ctx context.Context, c comparison, program, rival string
 	return s, b.verify(ctx, c, out)
 }
 
-func rivalArgs(c comparison, broker, out, log string) (args []string) {
-	args = []string{"-b", broker, "-in", input(c.n), "-out", out, "-n", fmt.Sprint(c.n)}
+func (b *bench) rivalArgs(c comparison, out, log string) (args []string) {
+	args = []string{"-b", b.broker, "-in", b.input(c.n), "-out", out, "-n", fmt.Sprint(c.n)}
 	if c.what == "count" {
 		args = append(args, "-changelog", log)
 	}
@@ -289,7 +300,7 @@ func (d *digest) add(r *kgo.Record) {
 
 // verify compares an output with what must come of the input.
 func (b *bench) verify(ctx context.Context, c comparison, out string) error {
-	want := b.want[input(c.n)]
+	want := b.want[b.input(c.n)]
 	got, err := b.read(ctx, out, c.n)
 	if err != nil {
 		return err
