@@ -8,10 +8,7 @@ import static weir.golden.topologies.Dsl.kv;
 import static weir.golden.topologies.Dsl.kvCount;
 import static weir.golden.topologies.Dsl.out;
 
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.kstream.Consumed;
@@ -23,22 +20,17 @@ import org.apache.kafka.streams.kstream.Repartitioned;
 import org.apache.kafka.streams.state.Stores;
 
 /** Aggregations of streams by key. Stores are named agg, repartitions g, unless what says otherwise; results go to out by toStream. */
-final class Aggregates {
-    private final List<Case> all = new ArrayList<>();
-
-    static List<Case> cases() {
-        final Aggregates s = new Aggregates();
-        s.counts();
-        s.reductions();
-        s.aggregations();
-        s.stores();
-        return s.all;
+final class Aggregates extends Family {
+    Aggregates() {
+        super("aggregates", Inputs.of("in"));
     }
 
-    private Case add(final String name, final String what, final Consumer<StreamsBuilder> build) {
-        final Case c = Case.of("aggregates", name, what, build);
-        all.add(c);
-        return c;
+    @Override
+    void declare() {
+        counts();
+        reductions();
+        aggregations();
+        stores();
     }
 
     private void counts() {

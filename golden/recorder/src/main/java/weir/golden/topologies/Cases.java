@@ -7,11 +7,17 @@ import java.util.stream.Stream;
 final class Cases {
     static List<Case> all() {
         return Stream.of(
-            Stateless.cases(),
-            Aggregates.cases(),
-            TimeWindowed.cases(),
-            Sessions.cases()
-        ).flatMap(List::stream).toList();
+            new Stateless(),
+            new Aggregates(),
+            new TimeWindowed(),
+            new Sessions(),
+            new Sliding(),
+            new Tables(),
+            new StreamTableJoins(),
+            new Suppressions(),
+            new StreamJoins(),
+            new TableJoins()
+        ).map(Family::cases).flatMap(List::stream).toList();
     }
 
     private Cases() {

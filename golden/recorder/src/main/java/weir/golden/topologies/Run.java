@@ -78,6 +78,7 @@ final class Run implements AutoCloseable {
     private final Topology topology;
     private final TopologyTestDriver driver;
     private final TreeSet<String> keys = new TreeSet<>(); // all that were seen, for stores that cannot be listed
+    private final TreeSet<Long> times = new TreeSet<>();
     private long clock;
     private double dropped;
 
@@ -138,7 +139,7 @@ final class Run implements AutoCloseable {
             }
             outcome(line);
         }
-        run.set("stores", new Stores(driver, keys).dump());
+        run.set("stores", new Stores(driver, keys, times).dump());
         return run;
     }
 
@@ -164,6 +165,7 @@ final class Run implements AutoCloseable {
         }
         line.set("in", json(step.topic(), null, step.key(), step.value(), step.time(), headers.toArray()));
         note(step.key());
+        times.add(step.time());
         driver.createInputTopic(step.topic(), BYTES, BYTES).pipeInput(new TestRecord<>(step.key(), step.value(), headers, step.time()));
     }
 
@@ -184,7 +186,15 @@ final class Run implements AutoCloseable {
     private ObjectNode json(final ProducerRecord<byte[], byte[]> r) {
         note(r.key());
         final Integer partition = c.partitions.containsKey(r.topic()) ? r.partition() : null;
-        return json(r.topic(), partition, r.key(), r.value(), c.wallClockTimes ? clock : r.timestamp(), r.headers().toArray());
+        return json(r.topic(), partition, r.key(), r.value(), time(r), r.headers().toArray());
+    }
+
+    // Without a time the broker sets its own: changelogs of buffers have none.
+    private long time(final ProducerRecord<byte[], byte[]> r) {
+        if (r.timestamp() == null) {
+            return -1;
+        }
+        return c.wallClockTimes ? clock : r.timestamp();
     }
 
     private static ObjectNode json(final String topic, final Integer partition, final byte[] key, final byte[] value, final long time,

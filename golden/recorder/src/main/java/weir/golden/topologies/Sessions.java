@@ -9,9 +9,6 @@ import static weir.golden.topologies.Dsl.ses;
 import static weir.golden.topologies.Dsl.sesCount;
 import static weir.golden.topologies.Dsl.sessions;
 
-import java.util.ArrayList;
-import java.util.List;
-import java.util.function.Consumer;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.kstream.EmitStrategy;
 import org.apache.kafka.streams.kstream.Materialized;
@@ -20,24 +17,18 @@ import org.apache.kafka.streams.kstream.SessionWindows;
 import org.apache.kafka.streams.state.Stores;
 
 /** Session windows. Stores are named agg, repartitions g; results go to out by toStream, with the session key's own serde. Durations in what are seconds. */
-final class Sessions {
+final class Sessions extends Family {
     private static final SessionWindows GAP = SessionWindows.ofInactivityGapAndGrace(sec(4), sec(6));
 
-    private final List<Case> all = new ArrayList<>();
-
-    static List<Case> cases() {
-        final Sessions s = new Sessions();
-        s.onUpdate();
-        s.onClose();
-        s.stores();
-        return s.all;
+    Sessions() {
+        super("sessions", new Inputs().topic("in", Inputs.keys(3), Inputs.words()).unit(1000, 200).disorder(0.25, 0.05, 0.04));
     }
 
-    private Case add(final String name, final String what, final Consumer<StreamsBuilder> build) {
-        final Case c = Case.of("sessions", name, what, build)
-            .from(new Inputs().topic("in", Inputs.keys(3), Inputs.words()).unit(1000, 200).disorder(0.25, 0.05, 0.04));
-        all.add(c);
-        return c;
+    @Override
+    void declare() {
+        onUpdate();
+        onClose();
+        stores();
     }
 
     private static SessionWindowedKStream<String, String> by(final StreamsBuilder b, final SessionWindows w) {

@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.StreamsBuilder;
@@ -23,22 +22,17 @@ import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.kstream.Repartitioned;
 
 /** Operators without state, sources of several topics, repartitioning. In what, null in a string is the word null, and low(v) is v != null && v[0] < 'e'. */
-final class Stateless {
-    private final List<Case> all = new ArrayList<>();
-
-    static List<Case> cases() {
-        final Stateless s = new Stateless();
-        s.records();
-        s.branches();
-        s.sources();
-        s.repartitions();
-        return s.all;
+final class Stateless extends Family {
+    Stateless() {
+        super("stateless", Inputs.of("in"));
     }
 
-    private Case add(final String name, final String what, final Consumer<StreamsBuilder> build) {
-        final Case c = Case.of("stateless", name, what, build);
-        all.add(c);
-        return c;
+    @Override
+    void declare() {
+        records();
+        branches();
+        sources();
+        repartitions();
     }
 
     private void records() {

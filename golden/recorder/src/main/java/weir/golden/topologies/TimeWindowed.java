@@ -10,9 +10,6 @@ import static weir.golden.topologies.Dsl.winCount;
 import static weir.golden.topologies.Dsl.windows;
 
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.function.Consumer;
 import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.kstream.Consumed;
@@ -29,26 +26,21 @@ import org.apache.kafka.streams.state.Stores;
  * Tumbling, hopping and unlimited windows, emitted on update or on close. Stores are named agg, repartitions g; results go to out by toStream, with the
  * windowed key's own serde. Durations in what are seconds.
  */
-final class TimeWindowed {
+final class TimeWindowed extends Family {
     private static final TimeWindows TUMBLING = TimeWindows.ofSizeAndGrace(sec(10), sec(5));
     private static final TimeWindows HOPPING = TimeWindows.ofSizeAndGrace(sec(10), sec(5)).advanceBy(sec(3));
 
-    private final List<Case> all = new ArrayList<>();
-
-    static List<Case> cases() {
-        final TimeWindowed s = new TimeWindowed();
-        s.tumbling();
-        s.hopping();
-        s.unlimited();
-        s.onClose();
-        s.stores();
-        return s.all;
+    TimeWindowed() {
+        super("windows", Inputs.of("in").unit(1000, 300));
     }
 
-    private Case add(final String name, final String what, final Consumer<StreamsBuilder> build) {
-        final Case c = Case.of("windows", name, what, build).from(Inputs.of("in").unit(1000, 300));
-        all.add(c);
-        return c;
+    @Override
+    void declare() {
+        tumbling();
+        hopping();
+        unlimited();
+        onClose();
+        stores();
     }
 
     private static TimeWindowedKStream<String, String> by(final StreamsBuilder b, final TimeWindows w) {
