@@ -405,38 +405,47 @@ func TryMapValues[K, V, V2 any](s Stream[K, V], f func(context.Context, Record[K
 	return revalued[K, V, V2](s, o, n)
 }
 
-// flatNode adds a node that makes any number of records of each.
-func flatNode[K, V, K2, V2 any](s Stream[K, V], o *op, rule flow.Nulls, f func(n *flow.Node, r Record[K, V], emit func(Record[K2, V2])) error, pass func(Record[K, V]) Record[K2, V2]) *topology.Node {
+// flatNode adds a node that makes any number of records of each. with is called once for each task.
+func flatNode[K, V, K2, V2 any](s Stream[K, V], o *op, rule flow.Nulls, with func(*flow.Node) func(Record[K, V], func(Record[K2, V2])) error, pass func(Record[K, V]) Record[K2, V2]) *topology.Node {
 	return addNode(s.b, o, s.b.nodeName(o), s.parents(), func(n *flow.Node, next flow.Receiver[K2, V2]) (flow.Receiver[K, V], error) {
+		f := with(n)
 		call := func(r Record[K, V], emit func(Record[K2, V2])) (err error) {
 			defer flow.Catch(&err)
-			return f(n, r, emit)
+			return f(r, emit)
 		}
 		return flow.FlatMap(n, rule, call, passing(pass, next), next), nil
 	})
 }
 
-// emitting lets user code emit keys and values with time and headers of r.
-func emitting[K, V, K2, V2 any](r Record[K, V], emit func(Record[K2, V2])) func(K2, V2) {
-	return func(k K2, v V2) { emit(processor.WithValue(processor.WithKey(r, k), v)) }
+// emitting lets user code emit keys and values with time and headers of a record. One emit serves all records of a task.
+func emitting[K, V, K2, V2 any](f func(n *flow.Node, r Record[K, V], emit func(K2, V2)) error) func(*flow.Node) func(Record[K, V], func(Record[K2, V2])) error {
+	return func(n *flow.Node) func(Record[K, V], func(Record[K2, V2])) error {
+		var of Record[K, V]
+		var out func(Record[K2, V2])
+		emit := func(k K2, v V2) { out(processor.WithValue(processor.WithKey(of, k), v)) }
+		return func(r Record[K, V], to func(Record[K2, V2])) error {
+			of, out = r, to
+			return f(n, r, emit)
+		}
+	}
 }
 
 // FlatMap makes any number of records of one; a stateful operator below repartitions. Null, where it cannot be nil, is dropped.
 func FlatMap[K, V, K2, V2 any](s Stream[K, V], f func(key K, value V, emit func(K2, V2)), opts ...OpOption) Stream[K2, V2] {
 	o := s.b.newOp("FlatMap", opts, serdeOptions)
-	n := flatNode(s, o, flow.DropNulls, func(_ *flow.Node, r Record[K, V], emit func(Record[K2, V2])) error {
-		f(r.Key, r.Value, emitting(r, emit))
+	n := flatNode(s, o, flow.DropNulls, emitting(func(_ *flow.Node, r Record[K, V], emit func(K2, V2)) error {
+		f(r.Key, r.Value, emit)
 		return nil
-	}, nil)
+	}), nil)
 	return changed[K2, V2](s.b, o, n)
 }
 
 // TryFlatMap is FlatMap on the whole record, with an error, on which nothing of it is forwarded; it sees nulls.
 func TryFlatMap[K, V, K2, V2 any](s Stream[K, V], f func(ctx context.Context, r Record[K, V], emit func(K2, V2)) error, opts ...OpOption) Stream[K2, V2] {
 	o := s.b.newOp("TryFlatMap", opts, serdeOptions)
-	n := flatNode(s, o, flow.SeeNulls, func(n *flow.Node, r Record[K, V], emit func(Record[K2, V2])) error {
-		return f(n.Env.Context, r, emitting(r, emit))
-	}, nil)
+	n := flatNode(s, o, flow.SeeNulls, emitting(func(n *flow.Node, r Record[K, V], emit func(K2, V2)) error {
+		return f(n.Env.Context, r, emit)
+	}), nil)
 	return changed[K2, V2](s.b, o, n)
 }
 
@@ -459,15 +468,14 @@ func TryFlatMapValues[K, V, V2 any](s Stream[K, V], f func(context.Context, Reco
 }
 
 func flatMapValues[K, V, V2 any](s Stream[K, V], o *op, rule flow.Nulls, f func(*flow.Node, Record[K, V]) ([]V2, error)) Stream[K, V2] {
-	n := flatNode(s, o, rule, func(n *flow.Node, r Record[K, V], emit func(Record[K, V2])) error {
-		values, err := f(n, r)
-		if err != nil {
+	n := flatNode(s, o, rule, func(n *flow.Node) func(Record[K, V], func(Record[K, V2])) error {
+		return func(r Record[K, V], emit func(Record[K, V2])) error {
+			values, err := f(n, r)
+			for _, v := range values {
+				emit(processor.WithValue(r, v))
+			}
 			return err
 		}
-		for _, v := range values {
-			emit(processor.WithValue(r, v))
-		}
-		return nil
 	}, nullValue[V2, K, V])
 	return revalued[K, V, V2](s, o, n)
 }

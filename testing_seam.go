@@ -29,9 +29,6 @@ func ReadTestSettings(_ seal.Token, opts ...AppOption) TestSettings {
 	if c.maxTaskIdle < 0 {
 		s.Task.MaxIdle = -1
 	}
-	if c.emitEvery != nil {
-		s.Task.EmitEvery = c.emitEvery.Milliseconds()
-	}
 	return s
 }
 
