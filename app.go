@@ -46,7 +46,7 @@ func New(name string, t *Topology, opts ...AppOption) (*App, error) {
 }
 
 func defaults() *appConfig {
-	return &appConfig{workers: runtime.GOMAXPROCS(0), cacheBytes: 64 << 20, replication: -1, maxProcessingTime: 5 * time.Minute, logger: zap.NewNop()}
+	return &appConfig{workers: runtime.GOMAXPROCS(0), cacheBytes: 64 << 20, replication: -1, maxProcessingTime: 5 * time.Minute, cleanupDelay: 10 * time.Minute, logger: zap.NewNop()}
 }
 
 var appName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,200}$`)
@@ -72,7 +72,7 @@ func (c *appConfig) check(name string, t *Topology) (faults []error) {
 	if c.logger == nil {
 		bad("WithLogger(nil)")
 	}
-	for what, d := range map[string]time.Duration{"CommitInterval": c.commitInterval, "SessionTimeout": c.sessionTimeout, "MaxProcessingTime": c.maxProcessingTime} {
+	for what, d := range map[string]time.Duration{"CommitInterval": c.commitInterval, "SessionTimeout": c.sessionTimeout, "MaxProcessingTime": c.maxProcessingTime, "StateCleanupDelay": c.cleanupDelay, "StateMaxAge": c.maxStateAge} {
 		if d < 0 {
 			bad("%s(%v) is negative", what, d)
 		}
@@ -114,7 +114,7 @@ func (c *appConfig) runtime(name string, t *Topology) weirruntime.Config {
 	return weirruntime.Config{
 		App: name, Graph: t.t, Settings: c.settings(name), StateDir: filepath.Join(c.baseDir(), name), Provider: provider,
 		Workers: c.workers, CommitInterval: cmp.Or(c.commitInterval, interval), CacheBytes: c.cacheBytes, MaxIdle: c.maxTaskIdle, EmitEvery: emitEvery,
-		MaxProcessingTime: c.maxProcessingTime, Replication: int16(c.replication), TopicConfig: c.topicConfig, Reset: c.reset,
+		MaxProcessingTime: c.maxProcessingTime, CleanupDelay: c.cleanupDelay, MaxStateAge: c.maxStateAge, Replication: int16(c.replication), TopicConfig: c.topicConfig, Reset: c.reset,
 		OnError: c.onError, OnDropped: c.onDropped, Recovers: c.onError != nil || t.recovers, OnState: onState, Log: c.logger,
 	}
 }

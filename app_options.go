@@ -27,6 +27,8 @@ type appConfig struct {
 	replication       int
 	maxTaskIdle       time.Duration
 	maxProcessingTime time.Duration
+	cleanupDelay      time.Duration
+	maxStateAge       time.Duration
 	logger            *zap.Logger
 	onState           func(from, to AppState)
 
@@ -49,6 +51,18 @@ func WithKafka(opts ...kgo.Opt) AppOption {
 
 // StateDir is where Pebble keeps state; without it $XDG_STATE_HOME/weir/<app>.
 func StateDir(path string) AppOption { return appOption(func(c *appConfig) { c.stateDir = path }) }
+
+// StateCleanupDelay is how long the state of a task that has moved to another process is kept on the disk, in case that the task comes back;
+// the default is 10 minutes (Kafka's state.cleanup.delay.ms). It is counted while the app is running, from its start or from the task's leaving.
+func StateCleanupDelay(d time.Duration) AppOption {
+	return appOption(func(c *appConfig) { c.cleanupDelay = d })
+}
+
+// StateMaxAge deletes state at the start that was last written longer ago, so that it is restored whole: after the changelog's
+// delete.retention.ms it may have forgotten deletions. The default, 0, is any age (Kafka's state.cleanup.dir.max.age.ms).
+func StateMaxAge(d time.Duration) AppOption {
+	return appOption(func(c *appConfig) { c.maxStateAge = d })
+}
 
 // WithState takes another engine than Pebble.
 func WithState(p state.Provider) AppOption { return appOption(func(c *appConfig) { c.provider = p }) }

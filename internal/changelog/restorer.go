@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,7 +15,8 @@ import (
 	"github.com/weirstream/weir/internal/store"
 )
 
-// ErrRemoved is what Job.Done is told when the job was removed before it was complete. Its stores are closed.
+// ErrRemoved is what Job.Done is told when the job was removed before it was complete. Its stores are open, if they were opened: what they
+// hold is good, and how far it goes, they know.
 var ErrRemoved = errors.New("the restore was called off")
 
 // Log is a store and the partition that its rows are logged to.
@@ -28,8 +31,10 @@ type Job struct {
 	Logs []Log
 	// Open opens the stores; it may wait until a former owner has closed them. It runs on a goroutine of its own.
 	Open func(context.Context) (*store.Set, error)
-	// Done takes the job back, on the restorer's goroutine. After an error there are no stores. ends are the logs' ends, by store: what the
-	// next record written to them should get.
+	// Moved, if set, is told how far the stores are: the sum of the logs' positions. It runs on the restorer's goroutine.
+	Moved func(position int64)
+	// Done takes the job back, on the restorer's goroutine. After an error other than ErrRemoved there are no stores. ends are the logs'
+	// ends, by store: what the next record written to them should get.
 	Done func(stores *store.Set, ends map[string]int64, err error)
 
 	stores *store.Set
@@ -75,7 +80,14 @@ type Restorer struct {
 
 	jobs    map[string]*Job
 	byPart  map[kafka.TP]*Job
+	lines   map[string]*line // by store
 	opening sync.WaitGroup
+}
+
+// line is what a store's restore has done since it was last told of.
+type line struct {
+	at               time.Time
+	offsets, records int64
 }
 
 // New makes a restorer; Run does its work.
@@ -85,7 +97,7 @@ func New(c Config) (*Restorer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
-	return &Restorer{c: c, reader: reader, nudge: func() {}, jobs: map[string]*Job{}, byPart: map[kafka.TP]*Job{}}, nil
+	return &Restorer{c: c, reader: reader, nudge: func() {}, jobs: map[string]*Job{}, byPart: map[kafka.TP]*Job{}, lines: map[string]*line{}}, nil
 }
 
 // Add takes a job.
@@ -109,6 +121,7 @@ func (r *Restorer) Run(ctx context.Context) error {
 		for _, f := range r.take() {
 			f()
 		}
+		r.report()
 		err := r.read(wait)
 		cancel()
 		if err != nil && ctx.Err() == nil {
@@ -158,7 +171,7 @@ func (r *Restorer) begin(ctx context.Context, j *Job) {
 	})
 }
 
-// open opens the stores and asks where their logs start and end.
+// open opens the stores and asks where their logs start and end. With an error it may return open stores.
 func (r *Restorer) open(ctx context.Context, j *Job) (stores *store.Set, starts map[kafka.TP]int64, err error) {
 	if stores, err = j.Open(ctx); err != nil {
 		return nil, nil, err
@@ -177,7 +190,7 @@ func (r *Restorer) open(ctx context.Context, j *Job) (stores *store.Set, starts 
 			j.plan(ends)
 			return stores, starts, nil
 		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
-			return nil, nil, errors.Join(fmt.Errorf("task %s: where changelogs end: %w", j.Task, err), stores.Close())
+			return stores, nil, fmt.Errorf("task %s: where changelogs end: %w", j.Task, err)
 		}
 		r.c.Log.Warn("the brokers do not answer: waiting for the ends of changelogs", zap.String("task", j.Task), zap.Error(err))
 	}
@@ -243,7 +256,20 @@ func (r *Restorer) position(j *Job, starts map[kafka.TP]int64) error {
 	if len(from) > 0 {
 		r.reader.Add(from)
 	}
+	j.moved()
 	return nil
+}
+
+// moved tells how far the job is.
+func (j *Job) moved() {
+	if j.Moved == nil {
+		return
+	}
+	var sum int64
+	for _, p := range j.parts {
+		sum += p.position
+	}
+	j.Moved(sum)
 }
 
 // settle finishes the job when every partition has reached its end.
@@ -276,7 +302,7 @@ func (r *Restorer) finish(j *Job, err error) {
 		j.cancel()
 	}
 	stores := j.stores
-	if err != nil && stores != nil {
+	if err != nil && stores != nil && !errors.Is(err, ErrRemoved) {
 		err = errors.Join(err, stores.Close())
 		stores = nil
 	}
@@ -327,7 +353,6 @@ func (r *Restorer) read(ctx context.Context) error {
 		}
 		r.settle(j)
 	}
-	r.report()
 	return nil
 }
 
@@ -354,8 +379,9 @@ func (r *Restorer) apply(j *Job, f *kafka.Fetched) error {
 	if err := j.stores.Replay(p.store, recs, next); err != nil {
 		return err
 	}
+	r.count(p, next-p.position, int64(len(recs)))
 	p.position, p.moved = next, time.Now()
-	p.records += int64(len(recs))
+	j.moved()
 	return nil
 }
 
@@ -372,6 +398,7 @@ func (r *Restorer) restart(j *Job, tp kafka.TP, p *part) error {
 		return err
 	}
 	p.position = starts[tp]
+	j.moved()
 	r.reader.Remove(tp)
 	if p.position < p.end {
 		r.reader.Add(map[kafka.TP]int64{tp: p.position})
@@ -379,22 +406,75 @@ func (r *Restorer) restart(j *Job, tp kafka.TP, p *part) error {
 	return nil
 }
 
-// stalled is how long a restore may stand still before it says so.
-const stalled = 10 * time.Second
+const (
+	stalled = 10 * time.Second // how long a restore may stand still before it says so
+	telling = 10 * time.Second // how often a restore that takes long says how far it is
+)
 
 // report publishes the progress, and says which restores stand still.
 func (r *Restorer) report() {
 	var all []Progress
 	now := time.Now()
+	under := map[string]*sum{}
 	for tp, j := range r.byPart {
 		p := j.parts[tp]
 		all = append(all, Progress{p.store, tp.Partition, p.position, p.end})
+		under[p.store] = under[p.store].plus(p)
 		if now.Sub(p.moved) > stalled {
 			p.moved = now
 			r.c.Log.Warn("a restore waits: a transaction may be open in the changelog", zap.String("task", j.Task), zap.String("store", p.store), zap.Stringer("changelog", tp), zap.Int64("position", p.position), zap.Int64("end", p.end))
 		}
 	}
+	r.tell(under, now)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.progress = all
+}
+
+// sum is one store's restore, over all partitions that are under way.
+type sum struct {
+	partitions    int
+	records, left int64 // left: offsets, and so no fewer than records
+}
+
+func (s *sum) plus(p *part) *sum {
+	if s == nil {
+		s = &sum{}
+	}
+	s.partitions++
+	s.records += p.records
+	s.left += p.end - p.position
+	return s
+}
+
+// count adds to what a store's next line tells.
+func (r *Restorer) count(p *part, offsets, records int64) {
+	p.records += records
+	if l := r.lines[p.store]; l != nil {
+		l.offsets += offsets
+		l.records += records
+	}
+}
+
+// tell says how far restores are that take long, a line a store. One that stands still has a line of its own.
+func (r *Restorer) tell(under map[string]*sum, now time.Time) {
+	maps.DeleteFunc(r.lines, func(store string, _ *line) bool { return under[store] == nil })
+	for _, store := range slices.Sorted(maps.Keys(under)) {
+		l := r.lines[store]
+		switch {
+		case l == nil:
+			r.lines[store] = &line{at: now}
+		case now.Sub(l.at) >= telling:
+			if l.offsets > 0 {
+				r.progressed(store, under[store], l, now.Sub(l.at).Seconds())
+			}
+			*l = line{at: now}
+		}
+	}
+}
+
+func (r *Restorer) progressed(store string, s *sum, l *line, seconds float64) {
+	left := time.Duration(float64(s.left) / float64(l.offsets) * seconds * float64(time.Second))
+	r.c.Log.Info("restoring", zap.String("store", store), zap.Int("partitions", s.partitions), zap.Int64("records", s.records), zap.Int64("of", s.records+s.left),
+		zap.Float64("records/s", float64(l.records)/seconds), zap.Duration("left", left.Round(time.Second)))
 }

@@ -322,7 +322,7 @@ func TestRemoveWhileOpening(t *testing.T) {
 		if o := <-got; o.err == nil || o.stores != nil {
 			t.Errorf("%v", o)
 		}
-		// One that succeeds all the same is closed.
+		// One that succeeds all the same is given back as it is.
 		e := &counting{disk: b.disk}
 		wait := make(chan struct{})
 		got = b.add(func(context.Context) (*store.Set, error) { <-wait; return e.open() })
@@ -330,9 +330,11 @@ func TestRemoveWhileOpening(t *testing.T) {
 		b.r.Remove("0_0")
 		again := b.add(b.open) // the task may come back meanwhile
 		close(wait)
-		if o := <-got; !errors.Is(o.err, ErrRemoved) || o.stores != nil || e.opened != 1 {
-			t.Errorf("%v, opened %d", o, e.opened)
+		o := <-got
+		if !errors.Is(o.err, ErrRemoved) || o.stores == nil || e.opened != 1 {
+			t.Fatalf("%v, opened %d", o, e.opened)
 		}
+		b.ok(o.stores.Close())
 		if o := <-again; o.err != nil {
 			// The directory was still open elsewhere: owners that share one wait for each other in Open.
 			t.Log(o.err)
@@ -358,7 +360,7 @@ func (c *counting) open() (*store.Set, error) {
 	return store.Open(e, nil, []*rows.Spec{rows.NewKeyValue("sums", serde.String(), serde.Int64())})
 }
 
-// A job that is removed while it reads gives its stores back closed, with what it has read kept.
+// A job that is removed while it reads gives its stores back as far as they are.
 func TestRemoveWhileReading(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.fill(0, 10)
@@ -369,9 +371,14 @@ func TestRemoveWhileReading(t *testing.T) {
 		got := b.add(b.open)
 		time.Sleep(5 * time.Second)
 		b.r.Remove("0_0")
-		if o := <-got; !errors.Is(o.err, ErrRemoved) || o.stores != nil {
-			t.Errorf("%v", o)
+		o := <-got
+		if !errors.Is(o.err, ErrRemoved) || o.stores == nil {
+			t.Fatalf("%v", o)
 		}
+		if at, _ := o.stores.Position("sums"); at != 10 {
+			t.Errorf("position %d", at)
+		}
+		b.ok(o.stores.Close())
 		b.ok(cl.EndTransaction(b.t.Context(), kgo.TryCommit))
 		b.restore(11, 12)
 		if n := b.read(); n != 1 {
@@ -380,7 +387,7 @@ func TestRemoveWhileReading(t *testing.T) {
 	})
 }
 
-// The end of the restorer calls off what it has: each job is given back, and no stores.
+// The end of the restorer calls off what it has: each job is given back, with its stores if it has any.
 func TestEndCallsOff(t *testing.T) {
 	var all []outcome
 	done := func(s *store.Set, ends map[string]int64, err error) { all = append(all, outcome{s, ends, err}) }
@@ -396,11 +403,121 @@ func TestEndCallsOff(t *testing.T) {
 	if len(all) != 2 {
 		t.Fatalf("%d of 2 jobs came back", len(all))
 	}
+	opened := 0
 	for _, o := range all {
-		if o.stores != nil || o.err == nil {
+		if o.err == nil {
 			t.Errorf("%v", o)
 		}
+		if o.stores != nil {
+			opened++
+			if err := o.stores.Close(); err != nil {
+				t.Error(err)
+			}
+		}
 	}
+	if opened != 1 {
+		t.Errorf("%d jobs came back with stores, want the one that had opened them", opened)
+	}
+}
+
+// whole is check for a log whose last markers the restore need not have seen.
+func (b *bench) whole(o outcome, rows int) {
+	b.t.Helper()
+	b.ok(o.err)
+	if n := b.rows(o.stores); n != rows {
+		b.t.Errorf("%d rows, want %d", n, rows)
+	}
+	b.ok(o.stores.Close())
+}
+
+// slow writes 100 records in ten transactions, which end one after the other, and returns what ends the next one.
+func (b *bench) slow() (end func()) {
+	b.t.Helper()
+	var open []*kgo.Client
+	for i := range 10 {
+		cl := b.client(kgo.TransactionalID(fmt.Sprint("t", i)), kgo.TransactionTimeout(10*time.Minute))
+		b.ok(cl.BeginTransaction())
+		b.write(cl, 10*i, 10*i+10)
+		open = append(open, cl)
+	}
+	return func() {
+		b.ok(open[0].EndTransaction(b.t.Context(), kgo.TryCommit))
+		open[0].Close()
+		open = open[1:]
+	}
+}
+
+// A restore that takes long says every ten seconds how far it is, how fast, and what is left; Progress says it at any time.
+func TestRestoreThatTakesLongTellsOfIt(t *testing.T) {
+	onBench(t, func(b *bench) {
+		end := b.slow()
+		got := b.add(b.open)
+		for i := range int64(10) {
+			time.Sleep(3 * time.Second)
+			if p := b.r.Progress(); len(p) != 1 || p[0] != (Progress{"sums", 0, 10 * i, 100}) {
+				t.Errorf("after %d s: progress %v", 3*(i+1), p)
+			}
+			end()
+		}
+		b.whole(<-got, 100)
+		time.Sleep(2 * time.Second)
+		if p := b.r.Progress(); len(p) != 0 {
+			t.Errorf("in the end: progress %v", p)
+		}
+		lines := b.logs.FilterMessage("restoring").All()
+		if len(lines) != 3 {
+			t.Fatalf("%d lines: %v", len(lines), lines)
+		}
+		for i, l := range lines {
+			f := l.ContextMap()
+			done := int64(30 * (i + 1))
+			if f["store"] != "sums" || f["partitions"] != int64(1) || f["records"] != done || f["of"] != int64(100) {
+				t.Errorf("line %d: %v", i, f)
+			}
+			rate, left := f["records/s"].(float64), f["left"].(time.Duration)
+			if rate < 2 || rate > 4 || left < time.Duration(100-done)*time.Second/4 || left > time.Duration(100-done)*time.Second/2 {
+				t.Errorf("line %d: 10 records in 3 s make %v records/s, %v left", i, rate, left)
+			}
+		}
+		if b.read() != 100 {
+			t.Error("no line at the end")
+		}
+	})
+}
+
+// A restore that stands still has no speed to tell of, and a short one needs no line on its way.
+func TestRestoresThatHaveNothingToTell(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.fill(0, 50)
+		b.restore(50, 50)
+		end := b.slow()
+		got := b.add(b.open)
+		time.Sleep(time.Minute)
+		if n := b.logs.FilterMessage("restoring").Len(); n > 0 || !b.warned("a restore waits") {
+			t.Errorf("%d lines of a restore that stands still, warned: %v", n, b.warned("a restore waits"))
+		}
+		for range 10 {
+			end()
+		}
+		b.whole(<-got, 100)
+	})
+}
+
+// Who wants to know how far a task is hears of each step.
+func TestRestoreSaysHowFarItIs(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.fill(0, 10)
+		var heard []int64
+		done := make(chan outcome, 1)
+		b.r.Add(context.Background(), &Job{
+			Task: "0_0", Logs: []Log{{"sums", tp}}, Open: b.open, Moved: func(at int64) { heard = append(heard, at) },
+			Done: func(s *store.Set, ends map[string]int64, err error) { done <- outcome{s, ends, err} },
+		})
+		b.check(<-done, 10, 10)
+		if len(heard) < 2 || heard[0] != 0 || heard[len(heard)-1] != 10 {
+			t.Errorf("heard %v", heard)
+		}
+	})
 }
 
 // While the brokers are away a restore waits; it does not fail.

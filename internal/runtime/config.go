@@ -26,7 +26,9 @@ type Config struct {
 	MaxIdle           time.Duration
 	EmitEvery         time.Duration
 	MaxProcessingTime time.Duration
-	Replication       int16 // −1: the broker's
+	CleanupDelay      time.Duration // how long the state of a task that is elsewhere is kept
+	MaxStateAge       time.Duration // of state that is used at the start; 0: any
+	Replication       int16         // −1: the broker's
 	TopicConfig       map[string]string
 	Reset             topology.Reset
 
@@ -43,4 +45,9 @@ const (
 	stepSize   = 512                   // records of one task before the next has its turn
 	queueBytes = 4 << 20               // of one partition, before it is paused: four fetches
 	purgeEvery = 30 * time.Second      // consumed records of repartition topics (Kafka's repartition.purge.interval.ms)
+	handOver   = 10 * time.Second      // how long the stores of a task that was given up stay open for the next worker
+	tidyEvery  = time.Minute           // how often, at least, it is looked what may be deleted
+	listing    = 5 * time.Second       // how long a plan waits for the ends of changelogs
+	openAtOnce = 4                     // directories that are read at the same time at the start
+	keepOpen   = 64                    // of those that are read at the start
 )

@@ -2,7 +2,9 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/weirstream/weir/internal/assign"
 	"github.com/weirstream/weir/internal/kafka"
 )
 
@@ -140,11 +143,61 @@ func (b *Bench) Close() error {
 	}
 	w.group.Close()
 	w.producer.Close()
-	if n := len(b.r.dir.inUse); n > 0 && err == nil {
-		err = fmt.Errorf("%d directories were not given back: %v", n, slices.Collect(maps.Keys(b.r.dir.inUse)))
+	for task, s := range b.r.dir.slots {
+		if s.taken != nil && err == nil {
+			err = fmt.Errorf("the directory of task %s was not given back", task)
+		}
 	}
 	if e := b.r.close(); err == nil {
 		err = e
 	}
 	return err
+}
+
+// Kick takes a worker's member out of its group, as the watchdog does.
+func (r *Runtime) Kick(ctx context.Context, worker int) error {
+	return r.all()[worker].group.LeaveRaw(ctx)
+}
+
+// Tasks are the tasks that run on a worker, as of its last word; only for a worker at rest.
+func (r *Runtime) Tasks() int {
+	n := 0
+	for _, at := range r.dir.positions() {
+		if at == assign.Latest {
+			n++
+		}
+	}
+	return n
+}
+
+// Data is what the process tells the leader.
+func (b *Bench) Data() assign.MemberData { return b.r.memberData(0) }
+
+// Planned is where a leader would place the tasks of members; it has joined none itself.
+func (b *Bench) Planned(j kafka.Joined) (map[string]assign.Assignment, []assign.Task, error) {
+	work, err := b.r.plan(j)
+	if err != nil || work.Refusal != "" {
+		return nil, nil, errors.Join(err, errors.New(work.Refusal))
+	}
+	members := make([]assign.Member, len(j.Members))
+	for i, m := range j.Members {
+		members[i] = m.Member
+	}
+	plan, _ := assign.Plan(members, work.Tasks, work.Options)
+	return plan, work.Tasks, nil
+}
+
+// Rows reads a store's rows as a query does.
+func (b *Bench) Rows(store string) (n int, err error) {
+	view, err := b.r.View(store)
+	if err != nil {
+		return 0, err
+	}
+	all := view.(interface {
+		All() iter.Seq2[string, int64]
+	})
+	for range all.All() {
+		n++
+	}
+	return n, nil
 }

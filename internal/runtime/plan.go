@@ -45,7 +45,7 @@ func (r *Runtime) planning(j kafka.Joined) (kafka.Work, error) {
 		}
 		return work, err
 	}
-	work.Tasks, err = r.tasks(counts)
+	work.Tasks, err = r.tasks(j.Members, counts)
 	if err != nil {
 		work.Refusal = err.Error()
 	}
@@ -53,13 +53,14 @@ func (r *Runtime) planning(j kafka.Joined) (kafka.Work, error) {
 	return work, nil
 }
 
-func (r *Runtime) tasks(counts map[string]int32) (all []assign.Task, err error) {
+func (r *Runtime) tasks(members []kafka.JoinedMember, counts map[string]int32) (all []assign.Task, err error) {
 	specs, err := r.c.Graph.Tasks(r.c.App, counts)
 	if err != nil {
 		return nil, err
 	}
+	end := r.logEnds(members, specs)
 	for _, s := range specs {
-		t := assign.Task{ID: assign.TaskID{Sub: s.Sub, Partition: s.Partition}, Stateful: s.Stateful, LogEnd: -1}
+		t := assign.Task{ID: assign.TaskID{Sub: s.Sub, Partition: s.Partition}, Stateful: s.Stateful, LogEnd: end(s)}
 		for _, in := range s.Inputs {
 			t.Sources = append(t.Sources, assign.TopicPartition(in))
 		}

@@ -132,6 +132,10 @@ func (r *Runtime) open(ctx context.Context) (err error) {
 	if r.dir, err = openStateDir(r.c.StateDir); err != nil {
 		return err
 	}
+	if r.c.MaxStateAge > 0 {
+		r.dir.deleteOlder(time.Now(), r.c.MaxStateAge, r.c.Log)
+	}
+	defer r.readStates(ctx)()
 	r.settings.ProcessID = hex.EncodeToString(r.dir.process[:])
 	if r.cluster, err = kafka.Dial(ctx, &r.settings); err != nil {
 		return err
@@ -147,7 +151,9 @@ func (r *Runtime) close() (err error) {
 		r.cluster.Close()
 	}
 	if r.dir != nil {
-		err = r.dir.close()
+		if e := r.dir.close(); e != nil {
+			err = fmt.Errorf("state directory %s: %w", r.c.StateDir, e)
+		}
 	}
 	return err
 }
@@ -177,6 +183,7 @@ func (r *Runtime) supervise(ctx context.Context) error {
 	}
 	group.Go(func() { r.watch(ctx) })
 	group.Go(func() { r.purger(ctx) })
+	group.Go(func() { r.keeper(ctx) })
 	<-ctx.Done()
 	r.life.becomeStopping()
 	group.Wait()
@@ -289,10 +296,7 @@ func (r *Runtime) subscription() error {
 func (r *Runtime) memberData(worker int) assign.MemberData {
 	d := assign.MemberData{Process: r.dir.process, Topology: r.hash}
 	if worker == 0 {
-		d.Positions = map[assign.TaskID]int64{}
-		for _, id := range r.dir.tasks() {
-			d.Positions[id] = assign.Latest
-		}
+		d.Positions = r.dir.positions()
 	}
 	return d
 }

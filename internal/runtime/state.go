@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 	"sync"
+	"time"
 )
 
 // State is where an app is in its life.
@@ -32,6 +33,7 @@ func (s State) String() string {
 type lifecycle struct {
 	mu      sync.Mutex
 	state   State
+	since   time.Time // when it became the state
 	workers []State
 	tell    func(from, to State)
 	queue   [][2]State
@@ -46,6 +48,13 @@ func (l *lifecycle) get() State {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.state
+}
+
+// runningSince is when the app became running; false when it does not run.
+func (l *lifecycle) runningSince() (time.Time, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.since, l.state == Running
 }
 
 // worker notes the state of a worker. The app is in the least advanced state of its workers: running when all are.
@@ -82,7 +91,7 @@ func (l *lifecycle) become(to State) {
 	if !legal(from, to) {
 		panic(fmt.Sprintf("runtime: app %s cannot become %s", from, to))
 	}
-	l.state = to
+	l.state, l.since = to, time.Now()
 	l.queue = append(l.queue, [2]State{from, to})
 }
 

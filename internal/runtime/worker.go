@@ -68,7 +68,7 @@ type owned struct {
 	ends    map[string]int64
 	task    *task.Task         // while running
 	oldest  map[kafka.TP]int64 // when the first record of the last fetch was written, ms
-	release func()
+	lease   *lease             // of the directory; nil where there is nothing to keep
 }
 
 func (r *Runtime) newWorker(ctx context.Context, id int) (*worker, error) {

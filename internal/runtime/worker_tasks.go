@@ -13,16 +13,16 @@ import (
 	"github.com/weirstream/weir/internal/changelog"
 	"github.com/weirstream/weir/internal/flow"
 	"github.com/weirstream/weir/internal/kafka"
-	"github.com/weirstream/weir/internal/rows"
 	"github.com/weirstream/weir/internal/store"
-	"github.com/weirstream/weir/internal/store/mem"
 	"github.com/weirstream/weir/internal/task"
-	"github.com/weirstream/weir/state"
 )
 
 // restore hands a task's stores to the restorer: those that are open already, or nil to open them.
 func (w *worker) restore(o *owned, open *store.Set) {
 	sub := w.r.c.Graph.Subs()[o.id.Sub]
+	if open != nil && o.lease != nil {
+		o.lease.at(w.r.position(o.id, open)) // it does not run any more
+	}
 	j := &changelog.Job{Task: o.name}
 	for _, s := range sub.Stores {
 		if topic, ok := s.Changelog(); ok {
@@ -35,40 +35,35 @@ func (w *worker) restore(o *owned, open *store.Set) {
 		}
 		return w.r.openStores(ctx, o)
 	}
+	j.Moved = func(position int64) {
+		if o.lease != nil {
+			o.lease.at(position)
+		}
+	}
 	j.Done = func(stores *store.Set, ends map[string]int64, err error) {
 		w.post(func() { w.failIf(w.restored(o, stores, ends, err)) })
 	}
 	w.restorer.Add(context.Background(), j)
 }
 
-// openStores opens a task's stores; it waits until a former owner in this process has closed them. It runs on a goroutine of the restorer.
+// openStores opens a task's stores, or takes over those that a former owner in this process has left open; where they are on disk it waits until
+// that has let go of them. It runs on a goroutine of the restorer.
 func (r *Runtime) openStores(ctx context.Context, o *owned) (stores *store.Set, err error) {
-	sub := r.c.Graph.Subs()[o.id.Sub]
-	specs := make([]*rows.Spec, len(sub.Stores))
-	durable := false
-	for i, s := range sub.Stores {
-		specs[i] = s.Spec
-		durable = durable || !s.InMemory
-	}
-	var engine state.Engine
-	where := "memory"
-	if durable {
-		dir, release, err := r.dir.claim(ctx, o.name)
-		if err != nil {
+	specs, durable := r.specs(o.id)
+	dir, where := "", "memory"
+	switch {
+	case durable:
+		if o.lease, err = r.dir.claim(ctx, o.name); err != nil {
 			return nil, err
 		}
-		o.release, where = release, dir
-		if engine, err = r.c.Provider.Open(dir, o.name); err != nil {
-			release()
-			return nil, fmt.Errorf("task %s: state in %s: %w", o.name, dir, err)
-		}
+		dir, where = o.lease.dir, o.lease.dir
+	case len(specs) > 0:
+		o.lease = r.dir.borrow(o.name)
 	}
-	stores, err = store.Open(engine, mem.New(), specs)
-	if err != nil && engine != nil {
-		err = errors.Join(err, engine.Close())
-		o.release()
+	if o.lease != nil && o.lease.held != nil {
+		return o.lease.held, nil
 	}
-	if err != nil {
+	if stores, err = r.openIn(dir, o.name, specs); err != nil {
 		return nil, fmt.Errorf("task %s: state in %s: %w", o.name, where, err)
 	}
 	return stores, nil
@@ -76,19 +71,12 @@ func (r *Runtime) openStores(ctx context.Context, o *owned) (stores *store.Set, 
 
 // restored takes a task's stores back from the restorer.
 func (w *worker) restored(o *owned, stores *store.Set, ends map[string]int64, err error) error {
-	if w.tasks[o.id] != o { // gone meanwhile
-		if stores != nil {
-			err = errors.Join(err, stores.Close())
-		}
-		o.free()
-		if errors.Is(err, changelog.ErrRemoved) || errors.Is(err, context.Canceled) {
-			return nil
-		}
-		return err
-	}
-	if err != nil {
-		o.free()
-		return err
+	removed := errors.Is(err, changelog.ErrRemoved) || errors.Is(err, context.Canceled)
+	switch {
+	case w.tasks[o.id] != o && removed: // gone meanwhile
+		return w.release(o, stores, nil)
+	case w.tasks[o.id] != o || err != nil:
+		return w.release(o, stores, err)
 	}
 	o.stores, o.ends = stores, ends
 	return w.maybeRun(o)
@@ -118,6 +106,9 @@ func (w *worker) maybeRun(o *owned) error {
 		t.SetEnd(flow.TopicPartition(tp), o.started[tp].End)
 	}
 	o.task, o.stores = t, nil
+	if o.lease != nil {
+		o.lease.run()
+	}
 	w.expect(o)
 	w.order = append(w.order, o)
 	slices.SortFunc(w.order, func(a, b *owned) int {
@@ -149,30 +140,43 @@ func (w *worker) expect(o *owned) {
 	}
 }
 
-// drop closes a task and its stores; what was not committed is forgotten.
+// drop closes a task and gives its stores up; what was not committed is forgotten.
 func (w *worker) drop(o *owned) (err error) {
 	w.order = slices.DeleteFunc(w.order, func(x *owned) bool { return x == o })
+	stores := o.stores
 	switch {
 	case o.task != nil:
 		w.r.views.Remove(o.name)
-		err = o.task.Close()
-	case o.stores != nil:
-		err = o.stores.Close()
-	default:
-		w.restorer.Remove(o.name) // restored frees it
+		stores = o.task.Stores()
+		err = o.task.Abandon()
+	case o.stores == nil:
+		w.restorer.Remove(o.name) // restored gives them up
 		return nil
 	}
 	o.task, o.stores = nil, nil
-	o.free()
-	return err
+	return w.release(o, stores, err)
 }
 
-// free gives the directory back.
-func (o *owned) free() {
-	if o.release != nil {
-		o.release()
-		o.release = nil
+// release gives a task's stores up, which hold committed state alone: to the worker of this process that gets the task next, or to the disk.
+// There may be none.
+func (w *worker) release(o *owned, stores *store.Set, err error) error {
+	l := o.lease
+	o.lease = nil
+	switch {
+	case l == nil && stores == nil:
+		return err
+	case l == nil:
+		return errors.Join(err, stores.Close())
+	case stores == nil:
+		l.free()
+		return err
 	}
+	l.at(w.r.position(o.id, stores))
+	if err != nil || w.closing {
+		return errors.Join(err, l.close(stores))
+	}
+	l.park(stores)
+	return nil
 }
 
 // abandon drops the worker's uncommitted work (I4): the tasks go on from what is committed.

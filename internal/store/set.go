@@ -25,8 +25,9 @@ type Set struct {
 	expired func(store string)
 
 	mu     sync.Mutex
-	views  int  // guarded by mu
-	closed bool // guarded by mu
+	views  int      // guarded by mu
+	closed bool     // guarded by mu
+	after  []func() // of CloseThen, until the engines are closed; guarded by mu
 }
 
 // Logger writes a changelog record: the task sends it to the store's changelog topic.
@@ -373,22 +374,41 @@ func (s *Set) Flush() (err error) {
 
 // Close flushes and closes the engines. Views that are still out keep the engines open until they are released; what was committed is durable
 // when Close returns all the same.
-func (s *Set) Close() error {
+func (s *Set) Close() error { return s.CloseThen(func() {}) }
+
+// CloseThen is Close, and calls after once the engines are closed: before it returns, or when the last view is released, on the goroutine
+// that does so. It is called once, whatever fails; it must not use the set.
+func (s *Set) CloseThen(after func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil
-	}
+	first := !s.closed
 	s.closed = true
-	if s.views > 0 {
+	s.after = append(s.after, after)
+	switch {
+	case !first && s.views == 0:
+		s.ended()
+		return nil
+	case !first:
+		return nil
+	case s.views > 0:
 		return s.Flush()
 	}
 	return s.closeEngines()
 }
 
+// closeEngines closes them; mu is held.
 func (s *Set) closeEngines() (err error) {
 	for _, e := range s.engines() {
 		err = errors.Join(err, e.Close())
 	}
+	s.ended()
 	return err
+}
+
+// ended says that the engines are closed; mu is held.
+func (s *Set) ended() {
+	for _, f := range s.after {
+		f()
+	}
+	s.after = nil
 }
