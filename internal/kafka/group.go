@@ -470,7 +470,10 @@ func (g *Group) Forget(topic string) bool {
 	}
 	g.Pause(fresh...) // the broker would be asked again and again
 	// The client does it between two requests for metadata, and those wait for brokers.
-	g.forgetting.Go(func() { g.cl.PurgeTopicsFromConsuming(topic) })
+	g.forgetting.Go(func() {
+		g.cl.PurgeTopicsFromConsuming(topic)
+		g.cl.ForceMetadataRefresh()
+	})
 	return true
 }
 
