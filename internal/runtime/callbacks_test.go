@@ -52,7 +52,7 @@ const partitions = 5
 type callbacks struct {
 	b     *runtime.Bench
 	r     *rand.Rand
-	owned map[int32]bool // by task: the partitions of two topics
+	owned map[kafka.TP]bool
 	next  map[kafka.TP]int64
 }
 
@@ -60,25 +60,37 @@ func inputs(task int32) []kafka.TP {
 	return []kafka.TP{{Topic: "a", Partition: task}, {Topic: "b", Partition: task}}
 }
 
+// some turns over whole tasks, or, as if a pattern's topics came and went, any partitions.
 func (c *callbacks) some(owned bool) (tps []kafka.TP) {
+	whole := c.r.IntN(3) > 0
 	for t := range int32(partitions) {
-		if c.owned[t] == owned && c.r.IntN(2) == 0 {
-			tps = append(tps, inputs(t)...)
-			c.owned[t] = !owned
+		take := c.r.IntN(2) == 0
+		for _, tp := range inputs(t) {
+			if !whole {
+				take = c.r.IntN(2) == 0
+			}
+			if c.owned[tp] == owned && take {
+				tps = append(tps, tp)
+				c.owned[tp] = !owned
+			}
 		}
 	}
 	c.r.Shuffle(len(tps), func(i, j int) { tps[i], tps[j] = tps[j], tps[i] })
 	return tps
 }
 
-func (c *callbacks) mine() (tps []kafka.TP) {
+func (c *callbacks) having(owned bool) (tps []kafka.TP) {
 	for t := range int32(partitions) {
-		if c.owned[t] {
-			tps = append(tps, inputs(t)...)
+		for _, tp := range inputs(t) {
+			if c.owned[tp] == owned {
+				tps = append(tps, tp)
+			}
 		}
 	}
 	return tps
 }
+
+func (c *callbacks) mine() []kafka.TP { return c.having(true) }
 
 // step is one thing that may happen.
 func (c *callbacks) step() string {
@@ -96,6 +108,16 @@ func (c *callbacks) step() string {
 			c.b.Revoke(tps...)
 		}
 		return fmt.Sprint("revoke ", tps)
+	case n == 8 && c.r.IntN(2) == 0:
+		tps := c.some(true) // their topics were made anew
+		if len(tps) > 0 {
+			c.b.Lose(tps...)
+			c.b.Assign(tps...)
+		}
+		for _, tp := range tps {
+			c.owned[tp] = true
+		}
+		return fmt.Sprint("lose and assign ", tps)
 	case n == 8:
 		tps := c.mine()
 		clear(c.owned)
@@ -150,12 +172,9 @@ func sorted(tps []kafka.TP) []kafka.TP {
 
 // converge gives the worker everything and all the time it needs: all must run.
 func (c *callbacks) converge() error {
-	var missing []kafka.TP
-	for t := range int32(partitions) {
-		if !c.owned[t] {
-			missing = append(missing, inputs(t)...)
-			c.owned[t] = true
-		}
+	missing := c.having(false)
+	for _, tp := range missing {
+		c.owned[tp] = true
 	}
 	c.b.Assign(missing...)
 	for range 3 {
@@ -207,7 +226,7 @@ func shuffled(t *testing.T, dir string, eos bool, seed uint64, sabotage ...func(
 			err = errors.Join(err, fmt.Errorf("%d engines are open in the end", n))
 		}
 	}()
-	c := &callbacks{b: b, r: rand.New(rand.NewPCG(seed, 1)), owned: map[int32]bool{}, next: map[kafka.TP]int64{}}
+	c := &callbacks{b: b, r: rand.New(rand.NewPCG(seed, 1)), owned: map[kafka.TP]bool{}, next: map[kafka.TP]int64{}}
 	var story []string
 	for range 60 {
 		story = append(story, c.step())

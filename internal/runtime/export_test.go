@@ -107,6 +107,9 @@ func (b *Bench) Check() error {
 		if o.task != nil && o.stores != nil {
 			return fmt.Errorf("task %s runs and waits", o.name)
 		}
+		if o.stores != nil && len(o.started) >= len(o.inputs) {
+			return fmt.Errorf("task %s waits for nothing", o.name)
+		}
 		if runs := slices.Contains(w.order, o); runs != (o.task != nil) {
 			return fmt.Errorf("task %s: in turn %v, made %v", o.name, runs, o.task != nil)
 		}
@@ -123,6 +126,9 @@ func (b *Bench) Check() error {
 	for _, o := range w.order {
 		if w.tasks[o.id] != o {
 			return fmt.Errorf("task %s has its turn and is not the worker's", o.name)
+		}
+		if n := len(o.task.Status().Inputs); n != len(o.inputs) {
+			return fmt.Errorf("task %s reads %d partitions, and was given %v", o.name, n, o.inputs)
 		}
 	}
 	return nil
