@@ -22,7 +22,6 @@ type Case struct {
 // Run is what one sequence of inputs led to.
 type Run struct {
 	Seed   int64
-	Start  *Step // what was sent before the first input
 	Steps  []Step
 	Stores map[string]Store // at the end; none when the last step failed
 }
@@ -54,7 +53,7 @@ type Header struct {
 
 // Store is what a store holds.
 type Store struct {
-	Kind  string // key-value, timestamped, window, timestamped-window, session, versioned, buffer
+	Kind  string // key-value, timestamped, window, timestamped-window, session, versioned, buffer; unreadable where Kafka cannot list it
 	Rows  []Row
 	Count int   // of a buffer, which shows no rows
 	From  int64 // the least time in a buffer that is not empty, ms

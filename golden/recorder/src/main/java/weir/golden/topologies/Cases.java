@@ -16,7 +16,15 @@ final class Cases {
             new StreamTableJoins(),
             new Suppressions(),
             new StreamJoins(),
-            new TableJoins()
+            new TableJoins(),
+            new ForeignKeys(),
+            new Globals(),
+            new Versioned(),
+            new Cogroups(),
+            new Processors(),
+            new Topics(),
+            new Optimizer(),
+            new Errors()
         ).map(Family::cases).flatMap(List::stream).toList();
     }
 

@@ -75,6 +75,16 @@ final class Inputs {
         return r -> text(string(first.apply(r)) + ":" + string(second.apply(r)));
     }
 
+    /** A letter and a time in ms from least to most: a:12345. */
+    static Function<Random, byte[]> times(final int least, final int most) {
+        return r -> text((char) ('a' + r.nextInt(4)) + ":" + (least + r.nextInt(most - least)));
+    }
+
+    /** Longs, and now and then three bytes, which are none. */
+    static Function<Random, byte[]> damagedLongs() {
+        return r -> r.nextInt(5) == 0 ? new byte[] {1, 2, 3} : longs(100).apply(r);
+    }
+
     static String string(final byte[] bytes) {
         return new String(bytes, StandardCharsets.UTF_8);
     }

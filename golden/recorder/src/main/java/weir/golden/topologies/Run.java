@@ -16,6 +16,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
@@ -32,6 +33,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.TopologyTestDriver;
+import org.apache.kafka.streams.errors.internals.ExceptionHandlerUtils;
 import org.apache.kafka.streams.processor.internals.StreamsProducer;
 import org.apache.kafka.streams.test.TestRecord;
 
@@ -41,6 +43,9 @@ import org.apache.kafka.streams.test.TestRecord;
  */
 final class Run implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
+    /** Headers of dead letters that only a Java program can have. */
+    private static final Set<String> OF_JAVA = Set.of(ExceptionHandlerUtils.HEADER_ERRORS_EXCEPTION_NAME,
+        ExceptionHandlerUtils.HEADER_ERRORS_EXCEPTION_MESSAGE_NAME, ExceptionHandlerUtils.HEADER_ERRORS_STACKTRACE_NAME);
     private static final ByteArraySerializer BYTES = new ByteArraySerializer();
 
     /** Remembers what is sent; topics have as many partitions as the case says. */
@@ -127,7 +132,6 @@ final class Run implements AutoCloseable {
     ObjectNode record(final long seed) throws Exception {
         final ObjectNode run = JSON.createObjectNode().put("seed", seed);
         final ArrayNode steps = run.putArray("steps");
-        begin(run);
         for (final Inputs.Step step : c.inputs.steps(seed)) {
             final ObjectNode line = steps.addObject();
             try {
@@ -141,15 +145,6 @@ final class Run implements AutoCloseable {
         }
         run.set("stores", new Stores(driver, keys, times).dump());
         return run;
-    }
-
-    // What Init sends.
-    private void begin(final ObjectNode run) {
-        final ObjectNode line = JSON.createObjectNode();
-        outcome(line);
-        if (!line.isEmpty()) {
-            run.set("start", line);
-        }
     }
 
     private void take(final ObjectNode line, final Inputs.Step step) {
@@ -204,11 +199,14 @@ final class Run implements AutoCloseable {
             line.put("partition", partition);
         }
         line.put("key", text(key)).put("value", text(value)).put("time", time);
-        if (headers.length > 0) {
-            final ArrayNode all = line.putArray("headers");
-            for (final Header h : headers) {
+        final ArrayNode all = JSON.createArrayNode();
+        for (final Header h : headers) {
+            if (!OF_JAVA.contains(h.key())) {
                 all.addArray().add(h.key()).add(text(h.value()));
             }
+        }
+        if (!all.isEmpty()) {
+            line.set("headers", all);
         }
         return line;
     }
