@@ -124,8 +124,9 @@ final class Run implements AutoCloseable {
         return config;
     }
 
+    /** Kafka's description, in which a function that routes records is called ToFunc: Kafka prints its address. */
     String describe() {
-        return topology.describe().toString();
+        return topology.describe().toString().replaceAll("extractor class: [^)]*\\)", "extractor class: ToFunc)");
     }
 
     /** Sends the inputs of a seed. An exception ends the run: it is the last step's error, and the stores are not read. */
