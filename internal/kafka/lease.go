@@ -18,8 +18,8 @@ import (
 //
 // It is a hook of the client.
 type lease struct {
-	session time.Duration
-	expired func() // called on a goroutine of its own
+	session atomic.Int64 // time.Duration; set when the client, which may have joined by then, has said what it is
+	expired func()       // called on a goroutine of its own
 	suspect atomic.Bool
 
 	mu    sync.Mutex
@@ -44,10 +44,10 @@ func (l *lease) OnBrokerE2E(_ kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) 
 	switch kmsg.Key(key) {
 	case kmsg.Heartbeat, kmsg.SyncGroup:
 		if e2e.Err() == nil {
-			l.set(max(l.session-e2e.DurationE2E(), 1))
+			l.set(max(time.Duration(l.session.Load())-e2e.DurationE2E(), 1))
 		}
 	case kmsg.JoinGroup:
-		l.set(l.session)
+		l.set(time.Duration(l.session.Load()))
 	}
 }
 
