@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"maps"
@@ -350,10 +351,18 @@ func TestPositions(t *testing.T) {
 		back := claimed(t, d, "0_2")
 		back.run()
 		back.at(9)
-		memory := d.borrow("1_0")
+		memory, err := d.borrow(t.Context(), "1_0")
+		if err != nil {
+			t.Fatal(err)
+		}
 		memory.at(5)
-		if other := d.borrow("1_0"); other != nil {
-			t.Error("two have what is in memory")
+		if other, err := d.borrow(t.Context(), "1_0"); other != nil || err != nil {
+			t.Errorf("two have what is in memory, or %v", err)
+		}
+		ended, end := context.WithCancel(t.Context())
+		end()
+		if _, err := d.borrow(ended, "1_0"); !errors.Is(err, context.Canceled) {
+			t.Errorf("who is called off is told %v", err)
 		}
 		want := map[assign.TaskID]int64{{}: 7, {Partition: 1}: assign.Latest, {Partition: 2}: 9, {Sub: 1}: 5}
 		if got := d.positions(); !maps.Equal(got, want) {

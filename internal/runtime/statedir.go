@@ -144,10 +144,30 @@ type lease struct {
 
 // claim waits until no other owner in this process has the task's directory, makes it where there is none, and takes it.
 func (d *stateDir) claim(ctx context.Context, task string) (*lease, error) {
+	l, err := d.wait(ctx, task)
+	if err != nil {
+		return nil, err
+	}
+	return l.made()
+}
+
+// borrow takes the slot of a task whose stores are all in memory, for what the former owner leaves there; it needs no directory. An owner who
+// does not let go of it within a while, perhaps stuck, keeps it to itself: nil, and the task can run without.
+func (d *stateDir) borrow(ctx context.Context, task string) (*lease, error) {
+	patient, cancel := context.WithTimeout(ctx, handOver)
+	defer cancel()
+	l, err := d.wait(patient, task)
+	if err != nil {
+		return nil, ctx.Err()
+	}
+	return l, nil
+}
+
+func (d *stateDir) wait(ctx context.Context, task string) (*lease, error) {
 	for {
 		l, taken := d.take(task)
 		if l != nil {
-			return l.made()
+			return l, nil
 		}
 		select {
 		case <-taken:
@@ -172,13 +192,6 @@ func (d *stateDir) take(task string) (*lease, <-chan struct{}) {
 func (d *stateDir) lease(s *slot) *lease {
 	l := &lease{d: d, s: s, mine: make(chan struct{}), dir: filepath.Join(d.path, s.task), held: s.parked}
 	s.taken, s.parked = l.mine, nil
-	return l
-}
-
-// borrow takes the slot of a task whose stores are all in memory, for what a former owner has left there. They need no directory, and so
-// nobody waits for it: while another has it there is none.
-func (d *stateDir) borrow(task string) *lease {
-	l, _ := d.take(task)
 	return l
 }
 

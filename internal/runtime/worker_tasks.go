@@ -46,8 +46,8 @@ func (w *worker) restore(o *owned, open *store.Set) {
 	w.restorer.Add(context.Background(), j)
 }
 
-// openStores opens a task's stores, or takes over those that a former owner in this process has left open; where they are on disk it waits until
-// that has let go of them. It runs on a goroutine of the restorer.
+// openStores opens a task's stores, or takes over those that a former owner in this process has left open; it waits for that to let go of them.
+// It runs on a goroutine of the restorer.
 func (r *Runtime) openStores(ctx context.Context, o *owned) (stores *store.Set, err error) {
 	specs, durable := r.specs(o.id)
 	dir, where := "", "memory"
@@ -58,7 +58,9 @@ func (r *Runtime) openStores(ctx context.Context, o *owned) (stores *store.Set, 
 		}
 		dir, where = o.lease.dir, o.lease.dir
 	case len(specs) > 0:
-		o.lease = r.dir.borrow(o.name)
+		if o.lease, err = r.dir.borrow(ctx, o.name); err != nil {
+			return nil, err
+		}
 	}
 	if o.lease != nil && o.lease.held != nil {
 		return o.lease.held, nil
