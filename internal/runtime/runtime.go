@@ -119,13 +119,16 @@ func (r *Runtime) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.close()) }()
 	r.life.becomeRebalancing()
 	if err := r.open(ctx); err != nil {
-		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		if ended(ctx, err) {
 			return nil
 		}
 		return err
 	}
 	return r.supervise(ctx)
 }
+
+// ended reports an error that only says that the context has ended, which is no failure.
+func ended(ctx context.Context, err error) bool { return ctx.Err() != nil && errors.Is(err, ctx.Err()) }
 
 // open takes the state directory, finds the cluster, and makes and checks internal topics.
 func (r *Runtime) open(ctx context.Context) (err error) {
@@ -168,7 +171,9 @@ func (r *Runtime) supervise(ctx context.Context) error {
 	for i := range r.c.Workers {
 		w, err := r.newWorker(ctx, i)
 		if err != nil {
-			errs[i] = err
+			if !ended(ctx, err) {
+				errs[i] = err
+			}
 			stop()
 			break
 		}

@@ -136,7 +136,7 @@ func (w *worker) loop(ctx context.Context) error {
 	defer w.away()()
 	for ctx.Err() == nil {
 		if err := w.turn(ctx); err != nil {
-			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			if ended(ctx, err) {
 				return nil
 			}
 			return err
