@@ -38,7 +38,7 @@ const (
 	defaultRequestTimeout     = 30 * time.Second
 
 	fetchMaxWait   = 250 * time.Millisecond // a resumed or added partition waits behind a fetch in flight
-	fetchMaxBytes  = 4 << 20                // per broker and client
+	fetchMaxBytes  = 2 << 20                // per broker and client
 	fetchPartBytes = 1 << 20
 	metadataMinAge = 250 * time.Millisecond // a partition that is added waits for it
 	maxBuffered    = 50_000                 // records; beyond it Send blocks

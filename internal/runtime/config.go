@@ -43,7 +43,7 @@ const (
 	turn       = 20 * time.Millisecond // how long a worker processes before it looks at its client again
 	starting   = 10 * time.Millisecond // how often a worker looks whether the positions of a new task have come
 	stepSize   = 512                   // records of one task before the next has its turn
-	queueBytes = 4 << 20               // of one partition, before it is paused: four fetches
+	queueBytes = 2 << 20               // of one partition, before it is paused: two fetches
 	purgeEvery = 30 * time.Second      // consumed records of repartition topics (Kafka's repartition.purge.interval.ms)
 	handOver   = 10 * time.Second      // how long the stores of a task that was given up stay open for the next worker
 	tidyEvery  = time.Minute           // how often, at least, it is looked what may be deleted
