@@ -43,7 +43,7 @@ func newScenario(t *testing.T, eos bool, topics ...string) *scenario {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	s := &scenario{t: t, ctx: ctx, broker: b, eos: eos, fed: map[string]int{}}
 	s.client, err = kgo.NewClient(append(quick(), kgo.SeedBrokers(b.Addrs()...), kgo.ConsumeTopics("out"), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)

@@ -615,8 +615,11 @@ func (w *worker) caught() {
 	}
 }
 
-// fail notes an error for the loop; a rebalance may bring the same one again.
+// fail notes an error for the loop, which need not wait for records any longer; a rebalance may bring the same one again.
 func (w *worker) fail(err error) {
+	w.mu.Lock()
+	w.wake()
+	w.mu.Unlock()
 	if w.failed == nil || w.failed.Error() != err.Error() {
 		w.failed = errors.Join(w.failed, err)
 	}
