@@ -10,8 +10,14 @@ import (
 
 // families are the topologies that are built here, a file each.
 var families = map[string]func() map[string]Build{
-	"aggregates": aggregates,
-	"stateless":  stateless,
+	"aggregates":   aggregates,
+	"processors":   processors,
+	"sessions":     sessions,
+	"stateless":    stateless,
+	"stream-table": streamTable,
+	"tables":       tables,
+	"topics":       events,
+	"windows":      timeWindowed,
 }
 
 // Builders are all of them, by the case's name.

@@ -28,7 +28,7 @@ import org.apache.kafka.streams.state.internals.MemoryLRUCache;
 import org.apache.kafka.streams.state.internals.TimeOrderedKeyValueBuffer;
 import org.apache.kafka.streams.state.internals.WrappedStateStore;
 
-/** Reads what is in the stores, as bytes: below the layer that knows serdes, above the caches. Rows are sorted, so that an engine's own order does not show. */
+/** Reads what is in the stores, as bytes: below the layer that knows serdes, and below the caches. Rows are sorted, so that an engine's own order does not show. */
 final class Stores {
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -61,7 +61,7 @@ final class Stores {
         if (store instanceof TimeOrderedKeyValueBuffer<?, ?, ?> buffer) {
             return buffer(buffer);
         }
-        final StateStore bytes = store instanceof WrappedStateStore<?, ?, ?> wrapped ? wrapped.wrapped() : store;
+        final StateStore bytes = bytes(store);
         if (store instanceof VersionedKeyValueStore) {
             return rows("versioned", versions(cast(store)));
         }
@@ -77,6 +77,12 @@ final class Stores {
             return rows("session", windows(Stores.<SessionStore<Bytes, byte[]>>cast(bytes).fetch(null, null), false));
         }
         return JSON.createObjectNode().put("kind", "other");
+    }
+
+    // A cache shows rows that the store beneath has forgotten; between commits it holds nothing that the store does not.
+    private static StateStore bytes(final StateStore store) {
+        final StateStore inner = store instanceof WrappedStateStore<?, ?, ?> wrapped ? wrapped.wrapped() : store;
+        return inner.getClass().getSimpleName().startsWith("Caching") ? bytes(inner) : inner;
     }
 
     // What a buffer holds cannot be read without taking it out.
