@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -109,12 +110,21 @@ func (b *broker) ongoing(p *process) bool {
 	return false
 }
 
-// killInTransaction kills a process while its transaction is open. That it was shows afterwards: a dead process ends none.
+// killInTransaction kills a process while its transaction is open: it is halted when it has one, so that it cannot end it before it dies. What it
+// had asked for before may still end it; whether that happened shows afterwards, for a dead process ends none.
 func (b *broker) killInTransaction(p *process) (found bool) {
 	b.t.Helper()
 	waitFor(b.t, "a transaction of "+p.App+" is open", 30*time.Second, func() bool {
 		p.mustLive()
-		return b.ongoing(p)
+		if !b.ongoing(p) {
+			return false
+		}
+		p.signal(syscall.SIGSTOP)
+		if b.ongoing(p) && b.ongoing(p) {
+			return true
+		}
+		p.signal(syscall.SIGCONT)
+		return false
 	})
 	p.kill()
 	return b.ongoing(p)

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/weirstream/weir/internal/kafkatest"
+	"github.com/weirstream/weir/internal/murmur2"
 )
 
 const paymentPartitions = 4
@@ -181,7 +182,6 @@ type payments struct {
 }
 
 func newPayments(b *broker, topic string, total int) *payments {
-	// Brokers refuse times more than an hour ahead: what closes the windows is of now.
 	base := time.Now().Add(-4 * time.Hour).Truncate(minute)
 	return &payments{b: b, topic: topic, total: total, base: base, rand: rand.New(rand.NewPCG(1, 2)), model: map[slot]int64{}, fail: func(_ *kgo.Record, err error) {
 		if err != nil {
@@ -243,28 +243,37 @@ func (f *payments) record(p payment) *kgo.Record {
 	return &kgo.Record{Topic: f.topic, Key: fmt.Appendf(nil, "%d", f.made), Value: value, Timestamp: time.UnixMilli(p.At)}
 }
 
-// closeAll writes payments of now until all sums are out, or no more come. What has closed is looked for at records, at most
-// once a second: those of the last look, a moment after the one before, come with the next record.
+// closeAll closes all windows, by one payment far ahead for each partition behind the grouping, and waits until no more sums come. What they
+// close too soon after a look is looked for a second later, without a further record.
 func (f *payments) closeAll(totals string) {
 	f.b.t.Helper()
+	f.close()
 	for n, quiet := int64(0), 0; quiet < 10; quiet++ {
-		f.close()
 		time.Sleep(time.Second)
 		out := f.b.size(totals)
 		if out > n {
 			n, quiet = out, 0
 		}
-		if n >= int64(len(f.model)) && quiet > 0 {
+		if n >= int64(len(f.model)) && quiet > 2 {
 			return
 		}
 	}
 }
 
-// close writes a payment of now for enough merchants that every partition behind the grouping has one. It closes all windows before.
+// close writes one payment of a year from now for each partition behind the grouping. The input holds it by the time at which it is written: brokers
+// refuse others. What is behind the grouping has it by its own.
 func (f *payments) close() {
 	f.b.t.Helper()
-	for i := range 16 * paymentPartitions {
-		f.b.client.Produce(f.b.t.Context(), f.record(payment{Merchant: fmt.Sprintf("last-%d", i), Amount: 1, At: time.Now().UnixMilli()}), f.fail)
+	ahead := time.Now().AddDate(1, 0, 0)
+	closed := map[int32]bool{}
+	for i := 0; len(closed) < paymentPartitions; i++ {
+		merchant := fmt.Sprintf("last-%d", i)
+		if p := murmur2.Partition([]byte(merchant), paymentPartitions); !closed[p] {
+			closed[p] = true
+			r := f.record(payment{Merchant: merchant, Amount: 1, At: ahead.UnixMilli()})
+			r.Timestamp = time.Now()
+			f.b.client.Produce(f.b.t.Context(), r, f.fail)
+		}
 	}
 	f.flush()
 }

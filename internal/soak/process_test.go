@@ -76,13 +76,18 @@ func (p *process) again() *process {
 	return start(p.t, p.launch)
 }
 
+func (p *process) signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // kill ends the process by SIGKILL.
 func (p *process) kill() {
 	p.t.Helper()
 	p.mustLive()
-	if err := p.cmd.Process.Kill(); err != nil {
-		p.t.Fatal(err)
-	}
+	p.signal(os.Kill)
 	<-p.gone
 	var exit *exec.ExitError
 	if !errors.As(p.err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
@@ -94,9 +99,7 @@ func (p *process) kill() {
 func (p *process) stop() {
 	p.t.Helper()
 	p.mustLive()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		p.t.Fatal(err)
-	}
+	p.signal(syscall.SIGTERM)
 	select {
 	case <-p.gone:
 	case <-time.After(time.Minute):
