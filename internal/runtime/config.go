@@ -48,6 +48,6 @@ const (
 	handOver   = 10 * time.Second      // how long the stores of a task that was given up stay open for the next worker
 	tidyEvery  = time.Minute           // how often, at least, it is looked what may be deleted
 	listing    = 5 * time.Second       // how long a plan waits for the ends of changelogs
-	openAtOnce = 4                     // directories that are read at the same time at the start
+	openAtOnce = 8                     // directories that are read at the same time at the start
 	keepOpen   = 64                    // of those that are read at the start
 )

@@ -4,6 +4,10 @@
 // goroutine with a group client and a producer; it owns its running tasks. Beside each worker a restorer owns the tasks whose stores are
 // being restored. A task passes between them by a message: after it, the sender has no reference.
 //
+// A task's stores are in a slot of the state directory, which one owner at a time holds by a lease: a task waits until its former owner in this
+// process has let go of it, and takes the stores over open. They hold committed state alone then, as they do on disk. A keeper closes those for
+// which no owner came, and deletes the directories of tasks that are elsewhere for long.
+//
 //	assigned ──> restoring (restorer) ──> waiting for its positions ──> running (worker) ──> closed
 //	                                                                       │
 //	                                              abandoned: closed, and assigned anew

@@ -362,6 +362,18 @@ func TestStaleStateAttractsNothing(t *testing.T) {
 				t.Errorf("the task goes to %s; its changelog ends at %d", at, end)
 			}
 		}
+		wrong := 0 // what a directory says that has not been looked into
+		for _, members := range [][2]kafka.JoinedMember{{x, y}, other} {
+			for i := range members {
+				members[i].Positions = map[assign.TaskID]int64{first: assign.Latest}
+			}
+			if at, _ := decide(members[0], members[1]); at != "y" {
+				wrong++
+			}
+		}
+		if wrong == 0 {
+			t.Error("the task finds its way without positions: this test tests nothing")
+		}
 		w.broker.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
 			w.broker.KeepControl()
 			return nil, errors.New("cut"), true
