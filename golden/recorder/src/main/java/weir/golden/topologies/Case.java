@@ -28,6 +28,7 @@ final class Case {
     final Map<String, Integer> partitions = new LinkedHashMap<>();
     Inputs inputs = Inputs.of("in");
     boolean wallClockTimes;
+    private String seeds;
 
     private Case(final String family, final String name, final String what, final Build build) {
         this.family = family;
@@ -84,6 +85,17 @@ final class Case {
     Case wallClockTimes() {
         wallClockTimes = true;
         return this;
+    }
+
+    /** Takes the seeds of another case, whose inputs are made in the same way, so that the runs of both can be compared one by one. */
+    Case sameInputsAs(final String id) {
+        seeds = id;
+        return this;
+    }
+
+    /** The seed of the first run; each later one has one more. */
+    long seed() {
+        return (seeds == null ? id() : seeds).hashCode() * 1000L;
     }
 
     String id() {

@@ -49,7 +49,7 @@ final class Optimizer extends Family {
 
     private void pair(final String name, final String what, final String rules, final Consumer<StreamsBuilder> build, final Inputs inputs) {
         add(name, what, build).optimized(rules).from(inputs);
-        add(name + "-not", what + "; not optimised", build).from(inputs);
+        add(name + "-not", what + "; not optimised", build).from(inputs).sameInputsAs("optimizer/" + name);
     }
 
     private static void repartitions(final StreamsBuilder b) {

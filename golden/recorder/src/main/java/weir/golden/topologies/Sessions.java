@@ -57,7 +57,7 @@ final class Sessions extends Family {
             b -> sessions(by(b, SessionWindows.ofInactivityGapWithNoGrace(sec(4))).emitStrategy(close)
                 .aggregate(() -> "", (k, v, a) -> a + v, (k, x, y) -> x + "|" + y, ses("agg").withRetention(Dsl.DAY)), S));
         add("close-default-retention", "gap 4, grace 6, default retention; emit on close; count",
-            b -> sessions(by(b, GAP).emitStrategy(close).count(sesCount("agg")), L));
+            b -> sessions(by(b, GAP).emitStrategy(close).count(sesCount("agg")), L)).sameInputsAs("sessions/close");
         add("close-throttled", "gap 4, grace 6, retention a day; emit on close, looked for every second of the wall clock; count",
             b -> sessions(by(b, GAP).emitStrategy(close).count(sesCount("agg").withRetention(Dsl.DAY)), L)).emitEvery(sec(1))
             .from(Inputs.of("in").unit(1000, 200).ticks(0.4));

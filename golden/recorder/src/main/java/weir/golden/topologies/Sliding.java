@@ -54,7 +54,7 @@ final class Sliding extends Family {
             b -> windows(by(b, SlidingWindows.ofTimeDifferenceWithNoGrace(sec(5))).emitStrategy(close)
                 .aggregate(() -> "", (k, v, a) -> a + v, win("agg").withRetention(Dsl.DAY)), 5_000, S));
         add("close-default-retention", "difference 5, grace 10, default retention; emit on close; count",
-            b -> windows(by(b, WITHIN).emitStrategy(close).count(winCount("agg")), 5_000, L));
+            b -> windows(by(b, WITHIN).emitStrategy(close).count(winCount("agg")), 5_000, L)).sameInputsAs("sliding/close");
         add("close-throttled", "difference 5, grace 10, retention a day; emit on close, looked for every second of the wall clock; count",
             b -> windows(by(b, WITHIN).emitStrategy(close).count(winCount("agg").withRetention(Dsl.DAY)), 5_000, L)).emitEvery(sec(1))
             .from(Inputs.of("in").unit(1000, 200).ticks(0.4));

@@ -101,12 +101,12 @@ final class TimeWindowed extends Family {
         add("hopping-close", "hopping 10 by 3, grace 5, retention a day; emit on close; reduce a + b",
             b -> windows(by(b, HOPPING).emitStrategy(close).reduce((x, y) -> x + y, win("agg").withRetention(Dsl.DAY)), 10_000, S));
         add("tumbling-close-default-retention", "tumbling 10, grace 5, default retention; emit on close; count",
-            b -> windows(by(b, TUMBLING).emitStrategy(close).count(winCount("agg")), 10_000, L));
+            b -> windows(by(b, TUMBLING).emitStrategy(close).count(winCount("agg")), 10_000, L)).sameInputsAs("windows/tumbling-close");
         add("tumbling-close-throttled", "tumbling 10, grace 5, retention a day; emit on close, looked for every second of the wall clock; count",
             b -> windows(by(b, TUMBLING).emitStrategy(close).count(winCount("agg").withRetention(Dsl.DAY)), 10_000, L)).emitEvery(sec(1))
             .from(Inputs.of("in").unit(1000, 300).ticks(0.4));
         add("tumbling-close-cached", "as tumbling-close, with a cache",
-            b -> windows(by(b, TUMBLING).emitStrategy(close).count(winCount("agg").withRetention(Dsl.DAY)), 10_000, L)).cached();
+            b -> windows(by(b, TUMBLING).emitStrategy(close).count(winCount("agg").withRetention(Dsl.DAY)), 10_000, L)).cached().sameInputsAs("windows/tumbling-close");
         add("tumbling-close-group-by", "groupBy v named g; tumbling 10, grace 5, retention a day; emit on close; count",
             b -> windows(in(b).groupBy((k, v) -> v, grouped("g")).windowedBy(TUMBLING).emitStrategy(close)
                 .count(winCount("agg").withRetention(Dsl.DAY)), 10_000, L));

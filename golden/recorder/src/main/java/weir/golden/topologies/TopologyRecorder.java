@@ -76,7 +76,7 @@ public final class TopologyRecorder {
                 if (i == 0) {
                     lines.add(JSON.writeValueAsString(head(c, run.describe())));
                 }
-                lines.add(JSON.writeValueAsString(run.record(c.id().hashCode() * 1000L + i)));
+                lines.add(JSON.writeValueAsString(run.record(c.seed() + i)));
             } catch (final Exception e) {
                 throw new IllegalStateException(c.id(), e);
             }
@@ -130,7 +130,7 @@ public final class TopologyRecorder {
         for (final Case c : Cases.all()) {
             final List<String> lines = read(file(dir, c));
             final byte[] text = (String.join("\n", lines) + "\n").getBytes(StandardCharsets.UTF_8);
-            files.putObject(c.id()).put("seed", c.id().hashCode() * 1000L).put("lines", lines.size()).put("sha256", Recorder.sha256(text));
+            files.putObject(c.id()).put("seed", c.seed()).put("lines", lines.size()).put("sha256", Recorder.sha256(text));
         }
         Files.writeString(dir.resolve("manifest.json"), json.writeValueAsString(manifest) + "\n");
     }
