@@ -113,6 +113,38 @@ func TestIdleDirectoriesAreDeletedAfterTheDelay(t *testing.T) {
 	})
 }
 
+// While a group forms, or brokers are away, nobody knows which tasks stay: the delay begins when the app runs.
+func TestNothingIsDeletedBeforeTheAppRuns(t *testing.T) {
+	inDir(t, func(t *testing.T, d *stateDir) {
+		r := New(Config{Workers: 1, CleanupDelay: delay, Log: zap.NewNop()})
+		r.dir = d
+		directories(t, d, "0_0")
+		ctx, stop := context.WithCancel(t.Context())
+		var keeper sync.WaitGroup
+		keeper.Go(func() { r.keeper(ctx) })
+		r.life.becomeRebalancing()
+		time.Sleep(10 * delay)
+		r.life.worker(0, Running)
+		time.Sleep(delay - 2*tidyEvery)
+		if !exists(filepath.Join(d.path, "0_0")) {
+			t.Error("deleted too early")
+		}
+		r.life.worker(0, Restoring) // it begins anew
+		time.Sleep(delay)
+		r.life.worker(0, Running)
+		time.Sleep(delay - 2*tidyEvery)
+		if !exists(filepath.Join(d.path, "0_0")) {
+			t.Error("deleted too early after a restore")
+		}
+		time.Sleep(3 * tidyEvery)
+		if exists(filepath.Join(d.path, "0_0")) {
+			t.Error("not deleted")
+		}
+		stop()
+		keeper.Wait()
+	})
+}
+
 // A directory whose database somebody has open stays.
 func TestLockedDirectoriesAreKept(t *testing.T) {
 	inDir(t, func(t *testing.T, d *stateDir) {
