@@ -200,7 +200,14 @@ func TestOccurs(t *testing.T) {
 
 func TestEachCaseIsAsTheManifestSays(t *testing.T) {
 	r := recorded(t)
-	for _, name := range r.Names() {
+	names := r.Names()
+	if len(names) < 100 {
+		t.Errorf("only %d topologies are recorded", len(names))
+	}
+	for i, name := range names {
+		if slowed && i%20 != 0 { // nothing here runs beside anything else
+			continue
+		}
 		c, err := r.Case(name)
 		if err != nil {
 			t.Error(err)
