@@ -39,13 +39,13 @@ func TestNewcomerWithAnotherTopologyGoes(t *testing.T) {
 		one, two := s.start("roll", before), s.start("roll", before)
 		s.feed("in", 400)
 		s.counted()
-		s.until("both work", func() bool { return one.reads() == "in" && two.reads() == "in" })
+		s.until("both work", func() bool { return s.reads(one, "in") && s.reads(two, "in") })
 		for range 2 { // as often as somebody restarts it
 			s.turnedAway(s.start("roll", after, weir.Workers(2)))
 			s.feed("in", 100)
 			s.counted()
 		}
-		if one.app.State() != weir.Running || two.app.State() != weir.Running || one.reads() != "in" || two.reads() != "in" {
+		if one.app.State() != weir.Running || two.app.State() != weir.Running || !s.reads(one, "in") || !s.reads(two, "in") {
 			t.Errorf("the others are %s and %s", one.app.State(), two.app.State())
 		}
 		s.end(one, two)
@@ -84,7 +84,7 @@ func TestNewcomerThatLeadsGoes(t *testing.T) {
 func (s *scenario) replaceLeader(leads *running, before, after *weir.Topology) (left *running, led bool) {
 	s.t.Helper()
 	left = s.start("roll", before)
-	s.until("both work", func() bool { return left.reads() == "in" && leads.app.State() == weir.Running && leads.reads() == "in" })
+	s.until("both work", func() bool { return s.reads(left, "in") && leads.app.State() == weir.Running && s.reads(leads, "in") })
 	s.feed("in", 50)
 	gone, leaving, leave := s.leaves()
 	leads.stop()
