@@ -120,7 +120,7 @@ func (b *broker) killInTransaction(p *process) (found bool) {
 			return false
 		}
 		p.signal(syscall.SIGSTOP)
-		if b.ongoing(p) && b.ongoing(p) {
+		if b.ongoing(p) {
 			return true
 		}
 		p.signal(syscall.SIGCONT)
