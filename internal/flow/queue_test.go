@@ -148,7 +148,7 @@ func TestQueueDecodingDecisions(t *testing.T) {
 	}{
 		{"skip", []processor.Decision{processor.Skip()}, []string{decide, "drop: undecodable at in of t-2@5"}},
 		{"dead letter", []processor.Decision{processor.DeadLetter("dead")},
-			[]string{decide, `send dead -1 "k" "x" 9 ms`, "drop: dead letter at in of t-2@5"}},
+			[]string{decide, `send dead 0 "k" "x" 9 ms`, "drop: dead letter at in of t-2@5"}},
 		{"retry then skip", []processor.Decision{processor.Retry(time.Second), processor.Skip()},
 			[]string{decide, "pause 1s", decide, "drop: undecodable at in of t-2@5"}},
 	} {
