@@ -36,6 +36,7 @@ func NewBench(ctx context.Context, c Config) (*Bench, error) {
 	if b.w, err = b.r.newWorker(ctx, 0); err != nil {
 		return nil, err
 	}
+	b.w.out.member = nil // the client joins by itself, and nobody polls: it knows nothing of what the test assigns
 	restoring, stop := context.WithCancel(context.WithoutCancel(ctx))
 	b.stop = stop
 	go func() { b.done <- b.w.restorer.Run(restoring) }()
