@@ -426,5 +426,5 @@ func windowedTable[K, V, A any](a aggregation[K, V, A], spec *rows.Spec, kind ro
 		}
 		return flow.Rows(t), nil
 	}
-	return made[window.Key[K], A]{b: a.b, n: n, key: key, value: a.value, olds: old, rows: look, store: a.store, spec: spec}
+	return made[window.Key[K], A]{b: a.b, n: n, key: key, value: a.value, olds: old, rows: look, stores: []string{a.store}, spec: spec}
 }

@@ -58,7 +58,7 @@ func joinTable[K, V, T, VO any](s Stream[K, V], t Table[K, T], o *op, left bool,
 		}
 		return flow.JoinTable(n, left, get, join, next), nil
 	})
-	n.Stores = []string{t.store}
+	n.Stores = t.stores
 	b.graph.Copartition(o.String(), slices.Compact([]*topology.Node{s.n, t.n})...)
 	return Stream[K, VO]{b: b, n: n, key: s.key, value: option[VO](b, o, "ValueSerde", o.value)}
 }

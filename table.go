@@ -18,28 +18,29 @@ type Table[K, V any] struct{ made[K, V] }
 
 // made is a table as it was made. It has no methods, so that it can be handed on as any, whose type's methods are all compiled.
 type made[K, V any] struct {
-	b     *Builder
-	n     *topology.Node
-	key   *serdeRef[K]
-	value *serdeRef[V]
-	olds  *olds
-	rows  view[K, V]
-	store string     // where rows looks: the table's own, or that of the table it was made of
-	spec  *rows.Spec // of its own store; nil without one
+	b      *Builder
+	n      *topology.Node
+	key    *serdeRef[K]
+	value  *serdeRef[V]
+	olds   *olds
+	rows   view[K, V]
+	stores []string   // where rows looks: the table's own, or those of the tables it was made of
+	spec   *rows.Spec // of its own store; nil without one
 }
 
 // view makes what looks up a table's rows in a task that has its store.
 type view[K, V any] func(env *flow.Env) (flow.Getter[K, V], error)
 
-// olds says whether a table's updates carry the values of before. Who needs them asks the table, which asks the one above it.
+// olds says whether a table's updates carry the values of before. Who needs them asks the table, which asks those above it.
 type olds struct {
 	wanted bool
-	above  *olds
+	above  []*olds
 }
 
 func (o *olds) want() {
-	for ; o != nil; o = o.above {
-		o.wanted = true
+	o.wanted = true
+	for _, above := range o.above {
+		above.want()
 	}
 }
 
@@ -108,7 +109,7 @@ func keyValueTable[K, KI, VI, V any](b *Builder, o *op, name, store string, pare
 		}
 		return flow.Rows(t), nil
 	}
-	return made[K, V]{b: b, n: n, key: key, value: value, olds: old, rows: look, store: store, spec: spec}
+	return made[K, V]{b: b, n: n, key: key, value: value, olds: old, rows: look, stores: []string{store}, spec: spec}
 }
 
 // TableFrom reads a topic as a table in a store. A null key is dropped; a null value deletes. Options: the store's, From's.
@@ -149,7 +150,7 @@ func storeSerdes[K, V any](b *Builder, o *op, store string, key *serdeRef[K], va
 
 // derived adds a node that makes a table of each row by itself. It has no store: what joins it computes a row of one above.
 func derived[K, V, V2 any](t Table[K, V], o *op, value *serdeRef[V2], f func(K, V) (V2, bool, error)) Table[K, V2] {
-	old := &olds{above: t.olds}
+	old := &olds{above: []*olds{t.olds}}
 	n := addNode(t.b, o, t.b.nodeName(o), t.parents(), func(n *flow.Node, next flow.Receiver[K, changes[V2]]) (flow.Receiver[K, changes[V]], error) {
 		return flow.MapTable(n, old.wanted, f, next), nil
 	})
@@ -161,7 +162,7 @@ func derived[K, V, V2 any](t Table[K, V], o *op, value *serdeRef[V2], f func(K, 
 		}
 		return flow.Mapped(of, f), nil
 	}
-	return Table[K, V2]{made[K, V2]{b: t.b, n: n, key: t.key, value: value, olds: old, rows: look, store: t.store}}
+	return Table[K, V2]{made[K, V2]{b: t.b, n: n, key: t.key, value: value, olds: old, rows: look, stores: t.stores}}
 }
 
 // Filter keeps rows for which f is true; one that fails it is a tombstone, even if it was never there, unless old values are known. f is not called for null.
@@ -208,10 +209,10 @@ func SessionStoreOf[K, V any](t Table[window.Key[K], V]) state.SessionDesc[K, V]
 // described is the table's Spec, or one with a fault.
 func (t Table[K, V]) described(want rows.Kind) *rows.Spec {
 	if t.spec == nil {
-		return &rows.Spec{Name: t.n.Name, Fault: fmt.Errorf("%s has no store of its own: it is computed from store %q", t.n, t.store)}
+		return &rows.Spec{Name: t.n.Name, Fault: fmt.Errorf("%s has no store of its own: it is computed from %q", t.n, t.stores)}
 	}
 	if t.spec.Kind != want {
-		return &rows.Spec{Name: t.spec.Name, Fault: fmt.Errorf("the store %q of %s is a %s store, not a %s store", t.store, t.n, t.spec.Kind, want)}
+		return &rows.Spec{Name: t.spec.Name, Fault: fmt.Errorf("the store %q of %s is a %s store, not a %s store", t.spec.Name, t.n, t.spec.Kind, want)}
 	}
 	return t.spec
 }

@@ -11,7 +11,7 @@ func JoinTable[K, V, T, VO any](n *Node, left bool, get Getter[K, T], join func(
 		var row T
 		var has bool
 		if !r.KeyIsNull() {
-			if row, has, err = get(r.Key); err != nil {
+			if row, _, has, err = get(r.Key); err != nil {
 				return out, false, err
 			}
 		}

@@ -83,24 +83,22 @@ func MapTable[K, V, V2 any](n *Node, old bool, f func(K, V) (v V2, ok bool, err 
 	}
 }
 
-// Getter looks up a table's row of this moment. The value may be the store's own: it must not be changed.
-type Getter[K, V any] func(K) (v V, ok bool, err error)
+// Getter looks up a table's row of this moment, and its time in ms. The value may be the store's own: it must not be changed.
+type Getter[K, V any] func(K) (v V, at int64, ok bool, err error)
 
 // Rows looks up the rows of a store.
 func Rows[K, V any](t *rows.Table[K, V]) Getter[K, V] {
-	return func(k K) (V, bool, error) {
-		v, _, ok, err := t.Get(k)
-		return v, ok, err
-	}
+	return t.Get
 }
 
 // Mapped looks up the rows of a table that MapTable makes of another.
 func Mapped[K, V, V2 any](of Getter[K, V], f func(K, V) (v V2, ok bool, err error)) Getter[K, V2] {
-	return func(k K) (none V2, ok bool, err error) {
-		v, ok, err := of(k)
+	return func(k K) (v2 V2, at int64, ok bool, err error) {
+		v, at, ok, err := of(k)
 		if !ok || err != nil {
-			return none, false, err
+			return v2, 0, false, err
 		}
-		return f(k, v)
+		v2, ok, err = f(k, v)
+		return v2, at, ok, err
 	}
 }
