@@ -78,7 +78,7 @@ func CommitInterval(d time.Duration) AppOption {
 	return appOption(func(c *appConfig) { c.commitInterval = d })
 }
 
-// CacheBytes is the size of all write-back caches together.
+// CacheBytes is the size of all write-back caches together; with 0 there are none, as if every store had NoCache.
 func CacheBytes(n int64) AppOption { return appOption(func(c *appConfig) { c.cacheBytes = n }) }
 
 // SessionTimeout is how long a silent member keeps its tasks.

@@ -281,7 +281,7 @@ func (a aggregation[K, V, A]) plain() made[K, A] {
 	return keyValueTable(a.b, a.o, a.name, a.store, a.in.parents, a.key, a.value,
 		func(n *flow.Node, t *rows.Table[K, A], old bool, next flow.Receiver[K, changes[A]]) flow.Receiver[K, V] {
 			return flow.Aggregate(n, t, a.folding(n), old, next)
-		})
+		}, nil)
 }
 
 // windows aggregates by key and window.
@@ -414,7 +414,7 @@ func keySerde[K, V, A any](a aggregation[K, V, A], of func(serde.Serde[K]) serde
 func windowedTable[K, V, A any](a aggregation[K, V, A], spec *rows.Spec, kind rows.Kind, find func(*flow.Env, string) (*flow.WindowTable[K, A], error), key *serdeRef[window.Key[K]],
 	make func(n *flow.Node, old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error)) made[window.Key[K], A] {
 	spec.Kind = kind
-	old := &olds{}
+	old := &olds{stored: true}
 	n := addNode(a.b, a.o, a.name, a.in.parents, func(n *flow.Node, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
 		return make(n, old.wanted, next)
 	})
@@ -426,5 +426,5 @@ func windowedTable[K, V, A any](a aggregation[K, V, A], spec *rows.Spec, kind ro
 		}
 		return flow.Rows(t), nil
 	}
-	return made[window.Key[K], A]{b: a.b, n: n, key: key, value: a.value, olds: old, rows: look, stores: []string{a.store}, spec: spec}
+	return made[window.Key[K], A]{b: a.b, n: n, key: key, value: a.value, olds: old, rows: look, stores: n.Stores, spec: spec}
 }

@@ -50,7 +50,7 @@ func joinTable[K, V, T, VO any](s Stream[K, V], t Table[K, T], o *op, left bool,
 	through := *o
 	through.value = nil // ValueSerde is the result's
 	s = repartitioned(s, &through, "join")
-	look := t.rows
+	look, stores := lookup(t.made)
 	n := addNode(b, o, b.nodeName(o), s.parents(), func(n *flow.Node, next flow.Receiver[K, VO]) (flow.Receiver[K, V], error) {
 		get, err := look(n.Env)
 		if err != nil {
@@ -58,7 +58,7 @@ func joinTable[K, V, T, VO any](s Stream[K, V], t Table[K, T], o *op, left bool,
 		}
 		return flow.JoinTable(n, left, get, join, next), nil
 	})
-	n.Stores = t.stores
+	n.Stores = stores
 	b.graph.Copartition(o.String(), slices.Compact([]*topology.Node{s.n, t.n})...)
 	return Stream[K, VO]{b: b, n: n, key: s.key, value: option[VO](b, o, "ValueSerde", o.value)}
 }

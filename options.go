@@ -47,12 +47,15 @@ type op struct {
 	emitOnClose       bool
 	emitEvery         *time.Duration
 	nullKeys          bool // of a left join: null keys pass its repartition topic
+	quiet             bool // of a table's filter: what was nothing and is nothing is left out, where the values of before are known
 }
 
 // storeOptions are the options of an operator's store.
 type storeOptions struct {
 	inMemory, noCache, noChangelog bool
 	retention                      *time.Duration
+	name                           *string // Materialized's
+	ifNeeded                       bool
 }
 
 // opOption is an option that only operators take.

@@ -31,19 +31,6 @@ type made[K, V any] struct {
 // view makes what looks up a table's rows in a task that has its store.
 type view[K, V any] func(env *flow.Env) (flow.Getter[K, V], error)
 
-// olds says whether a table's updates carry the values of before. Who needs them asks the table, which asks those above it.
-type olds struct {
-	wanted bool
-	above  []*olds
-}
-
-func (o *olds) want() {
-	o.wanted = true
-	for _, above := range o.above {
-		above.want()
-	}
-}
-
 func (t Table[K, V]) parents() []topology.Parent { return []topology.Parent{{Node: t.n}} }
 
 // changes is the type of a table's updates.
@@ -78,7 +65,7 @@ func addSpec[K, V any](b *Builder, o *op, name string, key *serdeRef[K], value *
 		b.faultf(o, "a store needs a name")
 	}
 	b.addStore(o, name, func() *topology.Store {
-		if key.s == nil || value.s == nil {
+		if key.s == nil || value.s == nil || spec.Fault != nil {
 			return nil
 		}
 		made := make()
@@ -89,12 +76,19 @@ func addSpec[K, V any](b *Builder, o *op, name string, key *serdeRef[K], value *
 	return spec
 }
 
-// keyValueTable adds a node that keeps a key-value store, and is the table of it.
+// keyValueTable adds a node that keeps a key-value store, and is the table of it. Where the store is made IfNeeded, plain makes the node without it.
 func keyValueTable[K, KI, VI, V any](b *Builder, o *op, name, store string, parents []topology.Parent, key *serdeRef[K], value *serdeRef[V],
-	make func(n *flow.Node, t *rows.Table[K, V], old bool, next flow.Receiver[K, changes[V]]) flow.Receiver[KI, VI]) made[K, V] {
-	spec := addSpec(b, o, store, key, value, func() *rows.Spec { return rows.NewKeyValue(store, key.s, value.s) })
-	old := &olds{}
-	n := addNode(b, o, name, parents, func(n *flow.Node, next flow.Receiver[K, changes[V]]) (flow.Receiver[KI, VI], error) {
+	make func(n *flow.Node, t *rows.Table[K, V], old bool, next flow.Receiver[K, changes[V]]) flow.Receiver[KI, VI],
+	plain func(n *flow.Node, next flow.Receiver[K, changes[V]]) flow.Receiver[KI, VI]) made[K, V] {
+	old := &olds{stored: true, ifNeeded: o.store.ifNeeded}
+	var n *topology.Node
+	var spec *rows.Spec
+	b.atBuild(func() { dropUnneeded(n, spec, old) })
+	spec = addSpec(b, o, store, key, value, func() *rows.Spec { return rows.NewKeyValue(store, key.s, value.s) })
+	n = addNode(b, o, name, parents, func(n *flow.Node, next flow.Receiver[K, changes[V]]) (flow.Receiver[KI, VI], error) {
+		if !old.known() {
+			return plain(n, next), nil
+		}
 		t, err := keyValueRows[K, V](n.Env, store)
 		if err != nil {
 			return nil, err
@@ -102,33 +96,26 @@ func keyValueTable[K, KI, VI, V any](b *Builder, o *op, name, store string, pare
 		return make(n, t, old.wanted, next), nil
 	})
 	n.Stores = []string{store}
-	look := func(env *flow.Env) (flow.Getter[K, V], error) {
-		t, err := keyValueRows[K, V](env, store)
-		if err != nil {
-			return nil, err
-		}
-		return flow.Rows(t), nil
-	}
-	return made[K, V]{b: b, n: n, key: key, value: value, olds: old, rows: look, stores: []string{store}, spec: spec}
+	return made[K, V]{b: b, n: n, key: key, value: value, olds: old, rows: keyValueView[K, V](store), stores: []string{store}, spec: spec}
 }
 
-// TableFrom reads a topic as a table in a store. A null key is dropped; a null value deletes. Options: the store's, From's.
+// TableFrom reads a topic as a table in a store. A null key is dropped; a null value deletes. Options: the store's, IfNeeded, From's.
 func TableFrom[K, V any](b *Builder, t Topic[K, V], store string, opts ...OpOption) Table[K, V] {
-	o := b.newOp("TableFrom", opts, sourceOptions, tableOptions)
+	o := b.newOp("TableFrom", opts, sourceOptions, tableOptions, []string{"IfNeeded"})
 	name := b.nodeName(o)
 	n := addSource(b, o, name+"-source", t.source())
 	key, value := storeSerdes(b, o, store, known(t.key), known(t.value))
-	return Table[K, V]{keyValueTable(b, o, name, store, []topology.Parent{{Node: n}}, key, value, flow.Table[K, V])}
+	return Table[K, V]{keyValueTable(b, o, name, store, []topology.Parent{{Node: n}}, key, value, flow.Table[K, V], flow.PlainTable[K, V])}
 }
 
 // ToTable keeps the last value of each key in a store. A null key is dropped; a null value deletes.
 func (s Stream[K, V]) ToTable(store string, opts ...OpOption) Table[K, V] {
-	o := s.b.newOp("ToTable", opts, tableOptions, []string{"Partitions", "PartitionBy"})
+	o := s.b.newOp("ToTable", opts, tableOptions, []string{"Partitions", "PartitionBy", "IfNeeded"})
 	s = repartitioned(s, o, store)
 	name := s.b.nodeName(o)
 	key, value := storeSerdes(s.b, o, store, s.key, s.value)
 	s.b.graph.Copartition(o.String(), s.n)
-	return Table[K, V]{keyValueTable(s.b, o, name, store, s.parents(), key, value, flow.Table[K, V])}
+	return Table[K, V]{keyValueTable(s.b, o, name, store, s.parents(), key, value, flow.Table[K, V], flow.PlainTable[K, V])}
 }
 
 // repartitioned is a stream that is partitioned by its key: where the key may have changed, it passes a topic that Named, or what it feeds, names.
@@ -148,12 +135,8 @@ func storeSerdes[K, V any](b *Builder, o *op, store string, key *serdeRef[K], va
 	return keyOf(b, o, key, fmt.Sprintf("the key of store %q", store)), valueOf(b, o, value, fmt.Sprintf("the value of store %q", store))
 }
 
-// derived adds a node that makes a table of each row by itself. It has no store: what joins it computes a row of one above.
+// derived adds a node that makes a table of each row by itself. Without a store, what joins it computes a row of one above.
 func derived[K, V, V2 any](t Table[K, V], o *op, value *serdeRef[V2], f func(K, V) (V2, bool, error)) Table[K, V2] {
-	old := &olds{above: []*olds{t.olds}}
-	n := addNode(t.b, o, t.b.nodeName(o), t.parents(), func(n *flow.Node, next flow.Receiver[K, changes[V2]]) (flow.Receiver[K, changes[V]], error) {
-		return flow.MapTable(n, old.wanted, f, next), nil
-	})
 	above := t.rows
 	look := func(env *flow.Env) (flow.Getter[K, V2], error) {
 		of, err := above(env)
@@ -162,17 +145,37 @@ func derived[K, V, V2 any](t Table[K, V], o *op, value *serdeRef[V2], f func(K, 
 		}
 		return flow.Mapped(of, f), nil
 	}
-	return Table[K, V2]{made[K, V2]{b: t.b, n: n, key: t.key, value: value, olds: old, rows: look, stores: t.stores}}
+	result := made[K, V2]{b: t.b, key: t.key, value: value, olds: &olds{above: []*olds{t.olds}}, rows: look, stores: t.stores}
+	return materialize(result, o, t.b.nodeName(o), t.parents(), func(n *flow.Node, old bool, next flow.Receiver[K, changes[V2]]) (flow.Receiver[K, changes[V]], error) {
+		return flow.MapTable(n, old, o.quiet, f, next), nil
+	})
+}
+
+// filtered is derived for filters: they ask for the values of before where those are known, and then are silent about what had never passed them.
+func filtered[K, V any](t Table[K, V], o *op, f func(K, V) (V, bool, error)) Table[K, V] {
+	o.quiet = true
+	value := t.value
+	if own := option[V](t.b, o, "ValueSerde", o.value); own != nil {
+		value = own
+	}
+	out := derived(t, o, value, f)
+	t.b.atBuild(func() {
+		if t.olds.known() {
+			t.olds.want()
+			out.olds.wanted = true
+		}
+	})
+	return out
 }
 
 // Filter keeps rows for which f is true; one that fails it is a tombstone, even if it was never there, unless old values are known. f is not called for null.
 func (t Table[K, V]) Filter(f func(K, V) bool, opts ...OpOption) Table[K, V] {
-	return derived(t, t.b.newOp("Filter", opts), t.value, keeping(f, true))
+	return filtered(t, t.b.newOp("Filter", opts, resultOptions), keeping(f, true))
 }
 
 // FilterNot keeps rows for which f is false; the rest as in Filter.
 func (t Table[K, V]) FilterNot(f func(K, V) bool, opts ...OpOption) Table[K, V] {
-	return derived(t, t.b.newOp("FilterNot", opts), t.value, keeping(f, false))
+	return filtered(t, t.b.newOp("FilterNot", opts, resultOptions), keeping(f, false))
 }
 
 func keeping[K, V any](f func(K, V) bool, want bool) func(K, V) (V, bool, error) {
@@ -209,8 +212,9 @@ func SessionStoreOf[K, V any](t Table[window.Key[K], V]) state.SessionDesc[K, V]
 // described is the table's Spec, or one with a fault.
 func (t Table[K, V]) described(want rows.Kind) *rows.Spec {
 	if t.spec == nil {
-		return &rows.Spec{Name: t.n.Name, Fault: fmt.Errorf("%s has no store of its own: it is computed from %q", t.n, t.stores)}
+		return &rows.Spec{Name: t.n.Name, Fault: fmt.Errorf("%s has no store of its own: it is computed from %q; weir.Materialized gives it one", t.n, t.stores)}
 	}
+	t.olds.need()
 	if t.spec.Kind != want {
 		return &rows.Spec{Name: t.spec.Name, Fault: fmt.Errorf("the store %q of %s is a %s store, not a %s store", t.spec.Name, t.n, t.spec.Kind, want)}
 	}
@@ -235,7 +239,7 @@ func Changes[K, V any](t Table[K, V], opts ...OpOption) Stream[K, Change[V]] {
 
 // MapTable changes each row's value. A tombstone passes uncalled; nil of a nilable V2 deletes.
 func MapTable[K, V, V2 any](t Table[K, V], f func(K, V) V2, opts ...OpOption) Table[K, V2] {
-	o := t.b.newOp("MapTable", opts, []string{"ValueSerde"})
+	o := t.b.newOp("MapTable", opts, resultOptions)
 	return derived(t, o, option[V2](t.b, o, "ValueSerde", o.value), func(k K, v V) (V2, bool, error) {
 		v2, err := flow.Call2(f, k, v)
 		return v2, !null.Is(v2), err

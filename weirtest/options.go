@@ -65,7 +65,7 @@ func CommitEvery(n int) Option {
 // Engine keeps stores in another engine than memory; each task has a folder below the test's TempDir.
 func Engine(p state.Provider) Option { return func(c *config) { c.Provider = p } }
 
-// Cache is the size of all write-back caches of a task together, 10 MiB by default. It can be seen between commits only.
+// Cache is the size of all write-back caches of a task together, 10 MiB by default; with 0 there are none. A size can be seen between commits only.
 func Cache(bytes int64) Option {
 	return func(c *config) { c.Task.CacheBytes = bytes }
 }

@@ -52,10 +52,58 @@ func ToStream[K, V any](next Receiver[K, V]) Receiver[K, Change[V]] {
 	}
 }
 
+// PlainTable is a table without a store: each record is a change of which the value before is not known (Kafka's KTableSource that is not
+// materialised). A null key is dropped.
+func PlainTable[K, V any](n *Node, next Receiver[K, Change[V]]) Receiver[K, V] {
+	return func(r processor.Record[K, V]) error {
+		if r.KeyIsNull() {
+			n.Drop(NullKey)
+			return nil
+		}
+		return next(processor.WithValue(r, Change[V]{New: r.Value, HasNew: !r.IsNull()}))
+	}
+}
+
+// Keep is the end of an operator whose result has a store: it writes the new value of each change and forwards what the store says has changed.
+// The change's own value of before is not looked at. With quiet, what is nothing there and becomes nothing is left out (Kafka's KTableFilter).
+func Keep[K, V any](n *Node, t *rows.Table[K, V], old, quiet bool, next Receiver[K, Change[V]]) Receiver[K, Change[V]] {
+	watch(n, t, old, nil, next)
+	ctx := t.Host().Context()
+	put := func(r *processor.Record[K, Change[V]]) error {
+		at, err := millis(r)
+		if err != nil {
+			return err
+		}
+		if quiet && !r.Value.HasNew {
+			if row, err := t.Ref(r.Key); err != nil || !row.Has {
+				return err
+			}
+		}
+		before := carry(ctx, r.Headers)
+		if r.Value.HasNew {
+			err = t.Set(r.Key, r.Value.New, at)
+		} else {
+			err = t.Delete(r.Key, at)
+		}
+		ctx.Headers = before
+		return err
+	}
+	return func(r processor.Record[K, Change[V]]) error {
+		for {
+			err := put(&r)
+			if err == nil {
+				return nil
+			}
+			if again, fatal := n.Decide(processor.Processing, err); !again {
+				return fatal
+			}
+		}
+	}
+}
+
 // MapTable changes the values of a table: f says what becomes of a row, ok == false that it has no part in the result. It is not called for null.
-// Kafka's KTableMapValues and KTableFilter: without old values every change is forwarded, so that a row which has no part is a tombstone even if
-// it never had one; with old values what was nothing and is nothing is left out.
-func MapTable[K, V, V2 any](n *Node, old bool, f func(K, V) (v V2, ok bool, err error), next Receiver[K, Change[V2]]) Receiver[K, Change[V]] {
+// Kafka's KTableMapValues forwards every change; its KTableFilter, which is quiet, leaves out what was nothing and is nothing, with old values.
+func MapTable[K, V, V2 any](n *Node, old, quiet bool, f func(K, V) (v V2, ok bool, err error), next Receiver[K, Change[V2]]) Receiver[K, Change[V]] {
 	change := func(r processor.Record[K, Change[V]]) (c Change[V2], err error) {
 		if r.Value.HasNew {
 			if c.New, c.HasNew, err = f(r.Key, r.Value.New); err != nil {
@@ -71,7 +119,7 @@ func MapTable[K, V, V2 any](n *Node, old bool, f func(K, V) (v V2, ok bool, err 
 		for {
 			c, err := change(r)
 			if err == nil {
-				if old && !c.HasOld && !c.HasNew {
+				if quiet && old && !c.HasOld && !c.HasNew {
 					return nil
 				}
 				return next(processor.WithValue(r, c))

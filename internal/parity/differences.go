@@ -29,6 +29,28 @@ var Differences = []Difference{
 		},
 		Run: withTopic("out"),
 	},
+	{
+		Name:  "The first result of an aggregate",
+		Why:   "Kafka Streams gives the initializer's value as the value before the first result, so that what follows takes back what was never there",
+		Cases: map[string]string{"aggregates/count-filtered": ""},
+		Run:   withoutIdleDeletions,
+	},
+}
+
+// withoutIdleDeletions leaves the tombstones in out out that delete nothing.
+func withoutIdleDeletions(r, _ Run) Run {
+	there := map[string]bool{}
+	for i := range r.Steps {
+		r.Steps[i].Out = slices.DeleteFunc(r.Steps[i].Out, func(rec Record) bool {
+			if rec.Topic != "out" {
+				return false
+			}
+			was := there[string(rec.Key)]
+			there[string(rec.Key)] = rec.Value != nil
+			return !was && rec.Value == nil
+		})
+	}
+	return r
 }
 
 // withTopic takes a topic's records from the other case.

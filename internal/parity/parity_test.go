@@ -53,62 +53,24 @@ func TestCases(t *testing.T) {
 
 // unequal are cases in which weir does not do what Kafka Streams does, and what is otherwise.
 var unequal = map[string]string{
-	"aggregates/aggregate-to-null":        absentGroups,
+	"aggregates/aggregate-to-null":        tombstoneTime,
 	"aggregates/aggregate-to-null-cached": tombstoneTime,
 	"aggregates/reduce-to-null":           tombstoneTime,
 	"stateless/split-no-default":          "a split always has a node for what no case takes",
 	"processors/two-schedules":            scheduleOrder,
-	"sessions/aggregate":                  sessionTombstones,
-	"sessions/aggregate-to-null":          sessionTombstones,
-	"sessions/close":                      sessionTombstones,
 	"sessions/close-aggregate":            sessionTombstones,
 	"sessions/close-default-retention":    sessionTombstones,
 	"sessions/close-throttled":            sessionTombstones,
-	"sessions/count":                      sessionTombstones,
-	"sessions/count-group-by":             sessionTombstones,
-	"sessions/count-no-grace":             sessionTombstones,
-	"sessions/count-partitions":           sessionTombstones,
-	"sessions/in-memory":                  sessionTombstones,
-	"sessions/reduce":                     sessionTombstones,
-	"sessions/retention":                  sessionTombstones,
-	"stream-table/in-memory":              absentRows,
-	"stream-table/inner":                  absentRows,
-	"stream-table/inner-key":              absentRows,
-	"stream-table/inner-rekeyed":          absentRows,
-	"stream-table/inner-to-null":          absentRows,
-	"stream-table/left":                   absentRows,
-	"stream-table/left-key":               absentRows,
-	"stream-table/left-null-keys":         absentRows,
-	"stream-table/left-rekeyed":           absentRows,
-	"stream-table/then-count":             absentRows,
-	"stream-table/twice":                  absentRows,
-	"stream-table/virtual-filter":         absentRows,
-	"stream-table/virtual-map":            absentRows,
-	"tables/filter":                       filterTombstones,
-	"tables/filter-aggregate":             filterTombstones,
-	"tables/filter-not":                   filterTombstones,
-	"tables/map-values":                   absentRows,
-	"tables/table":                        absentRows,
-	"tables/table-in-memory":              absentRows,
-	"tables/table-no-changelog":           absentRows,
-	"tables/to-stream-key":                absentRows,
-	"tables/to-stream-twice":              absentRows,
-	"tables/to-table":                     absentRows,
-	"windows/hopping-reduce":              absentGroups,
-	"windows/tumbling-aggregate-to-null":  absentGroups,
+	"windows/tumbling-aggregate-to-null":  tombstoneTime,
 	"windows/tumbling-close-throttled":    emitsByClock,
 	"windows/tumbling-close-to-null":      tombstoneTime,
-	"windows/tumbling-reduce":             absentGroups,
 }
 
 const (
-	absentRows        = "no tombstone, in the changelog and downstream, for a row that is not there"
-	absentGroups      = "no tombstone, in the changelog and downstream, for a group that is not there; tombstones in the changelog have the aggregate's time, not the record's"
 	tombstoneTime     = "tombstones in the changelog have the aggregate's time, not the record's"
 	sessionTombstones = "a record inside a session does not delete it first; results on update carry the headers of the record"
 	emitsByClock      = "what has closed is emitted when the interval is over, without another record"
 	scheduleOrder     = "punctuations that are due at once run in the order of their schedules, not of the times for which they were due"
-	filterTombstones  = "a filter forwards a tombstone where nothing had passed it before"
 )
 
 // differences are those of the description, and of the first run that has any.

@@ -34,8 +34,9 @@ type Host interface {
 	Keep(from int64)
 	// Context is what is in process: a record, a punctuation or a cached entry that is being flushed.
 	Context() *Context
-	// Attach registers a write-back cache, which the task flushes before it commits.
-	Attach(Cache)
+	// Attach registers a write-back cache, which the task flushes before it commits; false where the task has none, so that every write goes
+	// straight down.
+	Attach(Cache) bool
 	// Expired counts a put that was older than the store keeps.
 	Expired()
 	// Stick keeps the first error of a scan, which cannot return one; the task fails the record at the node's boundary.

@@ -56,9 +56,10 @@ type Update[KK, V any] struct {
 	At             int64 // ms: of the new value, or of the deletion
 }
 
-// NewTable makes the table of a store. It attaches a cache where the Spec says so.
+// NewTable makes the table of a store. It attaches a cache where the Spec says so and the task has caches.
 func NewTable[KK, V any](s *Spec, h Host, keys Keys[KK], value serde.Serde[V]) *Table[KK, V] {
-	t := &Table[KK, V]{name: s.Name, host: h, keys: keys, value: value, retention: s.Retention, cached: s.Cached}
+	t := &Table[KK, V]{name: s.Name, host: h, keys: keys, value: value, retention: s.Retention}
+	t.cached = s.Cached && h.Attach(t)
 	t.indexed, _ = keys.(Indexed)
 	if timed, ok := keys.(Timed); ok && s.Retention > 0 {
 		t.timed = timed
@@ -67,9 +68,6 @@ func NewTable[KK, V any](s *Spec, h Host, keys Keys[KK], value serde.Serde[V]) *
 	t.nilable, t.shares = null.Nilable[V](), null.Shares[V]()
 	t.inPlace = t.cached && t.shares
 	t.pointers = t.shares || unsafe.Sizeof(*new(V)) > 0 && !flat[V]()
-	if t.cached {
-		h.Attach(t)
-	}
 	if t.cached && s.Scans {
 		t.order = btree.NewBTreeGOptions(t.less, btree.Options{NoLocks: true})
 	}

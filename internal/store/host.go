@@ -123,7 +123,14 @@ func (h *host) Observed() int64        { return h.observed }
 func (h *host) Observe(at int64)       { h.observed = max(h.observed, at) }
 func (h *host) Keep(from int64)        { h.keep = from }
 func (h *host) Context() *rows.Context { return h.set.ctx }
-func (h *host) Attach(c rows.Cache)    { h.set.caches = append(h.set.caches, c) }
+
+func (h *host) Attach(c rows.Cache) bool {
+	if h.set.uncached {
+		return false
+	}
+	h.set.caches = append(h.set.caches, c)
+	return true
+}
 
 func (h *host) Expired() {
 	if h.set.expired != nil {

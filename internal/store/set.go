@@ -16,6 +16,7 @@ type Set struct {
 	stores       []*host      // as declared; not changed after Open
 	byName       map[string]*host
 	caches       []rows.Cache
+	uncached     bool // no store has a cache, whatever its Spec says
 	marks        map[string]int64
 	moved        map[string]int64 // marks that were set since the last commit
 
@@ -109,6 +110,9 @@ func apply(e state.Engine, b *state.Batch) error {
 	}
 	return nil
 }
+
+// Caching says whether the stores that Start opens may have caches, as their Specs say; they may, if nobody says otherwise.
+func (s *Set) Caching(on bool) { s.uncached = !on }
 
 // Start makes the facades, once the task is restored. ctx is what is in process; the set keeps the pointer.
 func (s *Set) Start(log Logger, ctx *rows.Context, stick func(error), expired func(store string)) error {

@@ -21,5 +21,5 @@ func (t *Task) Changelogs() []*flow.Dest {
 // Stores are the task's stores.
 func (t *Task) Stores() *store.Set { return t.c.Stores }
 
-// SetCacheBytes changes how much the task's caches may hold.
+// SetCacheBytes changes how much the task's caches may hold; whether it has any was decided when it was made.
 func (t *Task) SetCacheBytes(n int64) { t.c.CacheBytes = n }

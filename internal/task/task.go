@@ -29,7 +29,7 @@ type Config struct {
 	Pause     func(time.Duration) error
 	// MaxIdle is how long, in ms, an empty queue whose lag is known to be zero holds the others back (KIP-695); −1 never waits.
 	MaxIdle    int64
-	CacheBytes int64
+	CacheBytes int64 // of all stores together; with 0 none has a cache
 	QueueBytes int64 // a queue over it asks for its partition to be paused; 0 for no limit
 	Now        int64 // ms
 	Recovers   bool
@@ -114,6 +114,7 @@ func (t *Task) prepareStores() (err error) {
 	for _, s := range t.c.Sub.Stores {
 		t.addStore(s)
 	}
+	t.c.Stores.Caching(t.c.CacheBytes > 0)
 	if err := t.c.Stores.Start(t.log, &t.ctx, t.env.Stick, t.expired); err != nil {
 		return err
 	}
