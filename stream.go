@@ -203,6 +203,7 @@ func (s Stream[K, V]) Split(name string, cases ...Case[K, V]) []Stream[K, V] {
 		})
 		branches[i] = s.with(pass)
 	}
+	branches[len(cases)].n.Optional = true
 	return branches
 }
 

@@ -11,6 +11,7 @@ import (
 
 // Build checks the graph and returns the topology, or every fault, joined: first those that the DSL noted, then those of the graph.
 func (g *Graph) Build() (*Topology, error) {
+	g.prune()
 	c := newChecker(g)
 	c.names()
 	c.edges()
@@ -29,6 +30,17 @@ func (g *Graph) Build() (*Topology, error) {
 		return nil, err
 	}
 	return c.topology(), nil
+}
+
+// prune takes optional nodes without children out.
+func (g *Graph) prune() {
+	parents := map[*Node]bool{}
+	for _, n := range g.nodes {
+		for _, p := range n.Parents {
+			parents[p.Node] = true
+		}
+	}
+	g.nodes = slices.DeleteFunc(g.nodes, func(n *Node) bool { return n.Optional && !parents[n] })
 }
 
 // checker looks at a graph of which nothing is known yet: each check must survive what the others complain about.

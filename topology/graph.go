@@ -44,11 +44,13 @@ type Node struct {
 	Reset   Reset   // of a source
 	// Global says of a source that every instance reads all partitions of its topic, into a global store: the store of the processor below it.
 	// Other nodes may name that store too; they only read it, and it does not join them.
-	Global  bool
-	Stores  []string
-	Parents []Parent
-	In      reflect.Type            // the Receiver type that the node is, nil for a source
-	Outs    map[string]reflect.Type // the Receiver types that its children must be, by output
+	Global bool
+	// Optional says that the node is left out of the topology if it has no children when it is built.
+	Optional bool
+	Stores   []string
+	Parents  []Parent
+	In       reflect.Type            // the Receiver type that the node is, nil for a source
+	Outs     map[string]reflect.Type // the Receiver types that its children must be, by output
 	// Outputs holds what the DSL keeps per named output, for Make.
 	Outputs map[string]any
 	// Make builds the node for a task. links are its children, in the order of their declaration. A source returns a flow.Source, every other

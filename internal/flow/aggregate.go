@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"github.com/weirstream/weir/internal/null"
 	"github.com/weirstream/weir/internal/rows"
 	"github.com/weirstream/weir/internal/seal"
 	"github.com/weirstream/weir/processor"
@@ -42,16 +43,17 @@ func (f *Folding[K, V, A]) drops(a A) (bool, error) {
 // folder adds records to rows: the work of every aggregation but that of sessions.
 type folder[K, KK, V, A any] struct {
 	Folding[K, V, A]
-	n   *Node
-	t   *rows.Table[KK, A]
-	ctx *rows.Context
+	n       *Node
+	t       *rows.Table[KK, A]
+	ctx     *rows.Context
+	nilable bool // an A can be nil, which deletes the row
 }
 
 func newFolder[K, KK, V, A any](n *Node, t *rows.Table[KK, A], f Folding[K, V, A]) folder[K, KK, V, A] {
 	if n.Env.Recovers {
 		t.Recover()
 	}
-	return folder[K, KK, V, A]{f, n, t, t.Host().Context()}
+	return folder[K, KK, V, A]{f, n, t, t.Host().Context(), null.Nilable[A]()}
 }
 
 // add adds a record, whose time is at, to a row, until that succeeds or a decision ends it. done is false when the record was skipped. What
@@ -83,8 +85,9 @@ func (f *folder[K, KK, V, A]) once(k KK, r *processor.Record[K, V], at int64) (r
 	if err != nil {
 		return nil, err
 	}
+	latest := at
 	if now.Has {
-		at = max(at, now.At)
+		latest = max(at, now.At)
 	}
 	sum, err := f.Add(*r, now.Value, now.Has)
 	if err != nil {
@@ -95,10 +98,10 @@ func (f *folder[K, KK, V, A]) once(k KK, r *processor.Record[K, V], at int64) (r
 		return now, err
 	}
 	before := carry(f.ctx, r.Headers)
-	if drop {
-		err = f.t.Drop(now, at)
+	if drop || f.nilable && null.Is(sum) {
+		err = f.t.DropAggregate(now, at, latest)
 	} else {
-		err = f.t.Put(now, sum, at)
+		err = f.t.Put(now, sum, latest)
 	}
 	f.ctx.Headers = before
 	return nil, err

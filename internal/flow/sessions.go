@@ -117,9 +117,6 @@ func (a *sessions[K, V, A]) undone(err error) error {
 func (a *sessions[K, V, A]) meet(k K, at int64) error {
 	a.met = meeting[K, A]{found: a.met.found[:0], start: at, end: at, later: rows.Latest{End: -1}}
 	from, upto := a.w.Neighbours(at)
-	if a.closing != nil { // a longer retention may still show sessions that were emitted
-		from = max(from, a.clock.time-a.clock.lag)
-	}
 	last, known, err := a.s.Latest(k)
 	switch {
 	case err != nil:

@@ -68,16 +68,16 @@ func TestAnchoredTimers(t *testing.T) {
 	l.add("future", 10, 25, true, 7)
 	l.add("past", 10, 5, true, 7)
 	l.add("now", 10, 7, true, 7)
-	wantFires(t, &l, true, []int64{7, 14, 15, 17, 24, 25, 35}, "now@7", "", "past@15", "now@17", "", "future@25 past@25", "now@35 future@35 past@35")
+	wantFires(t, &l, true, []int64{7, 14, 15, 17, 24, 25, 35}, "now@7", "", "past@15", "now@17", "", "past@25 future@25", "now@35 future@35 past@35")
 }
 
-// TestTimersOrder has several due at once: by their times, then as they were scheduled.
+// TestTimersOrder has several due at once: by their times, equal ones as java.util.PriorityQueue would have them.
 func TestTimersOrder(t *testing.T) {
 	var l timerLog
 	l.add("slow", 20, -1, true, 0)
 	l.add("b", 10, -1, true, 0)
 	l.add("c", 10, -1, true, 0)
-	wantFires(t, &l, true, []int64{25, 40}, "b@25 c@25 slow@25", "b@40 c@40 slow@40")
+	wantFires(t, &l, true, []int64{25, 40}, "b@25 c@25 slow@25", "c@40 b@40 slow@40")
 }
 
 func TestTimersCancel(t *testing.T) {
@@ -87,9 +87,9 @@ func TestTimersCancel(t *testing.T) {
 	var stopSelf func()
 	calls := 0
 	stopSelf = l.Schedule(nil, 10, -1, true, 0, func(int64) error { calls++; stopSelf(); stopB(); return nil })
-	l.add("d", 10, -1, true, 0)
+	l.add("d", 11, -1, true, 0)
 	stop()
-	wantFires(t, &l, true, []int64{10, 20}, "b@10 d@10", "d@20")
+	wantFires(t, &l, true, []int64{11, 22}, "b@11 d@11", "d@22")
 	stop()
 	if calls != 1 {
 		t.Errorf("a punctuation that cancelled itself was called %d times", calls)

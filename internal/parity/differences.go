@@ -26,6 +26,7 @@ var Differences = []Difference{
 		Why:  "Kafka Streams looks for closed windows only as far back as the retention reaches, and never emits those that a jump of time has put beyond",
 		Cases: map[string]string{
 			"windows/tumbling-close-default-retention": "windows/tumbling-close",
+			"sessions/close-default-retention":         "sessions/close",
 		},
 		Run: withTopic("out"),
 	},

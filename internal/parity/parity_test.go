@@ -53,25 +53,11 @@ func TestCases(t *testing.T) {
 
 // unequal are cases in which weir does not do what Kafka Streams does, and what is otherwise.
 var unequal = map[string]string{
-	"aggregates/aggregate-to-null":        tombstoneTime,
-	"aggregates/aggregate-to-null-cached": tombstoneTime,
-	"aggregates/reduce-to-null":           tombstoneTime,
-	"stateless/split-no-default":          "a split always has a node for what no case takes",
-	"processors/two-schedules":            scheduleOrder,
-	"sessions/close-aggregate":            sessionTombstones,
-	"sessions/close-default-retention":    sessionTombstones,
-	"sessions/close-throttled":            sessionTombstones,
-	"windows/tumbling-aggregate-to-null":  tombstoneTime,
-	"windows/tumbling-close-throttled":    emitsByClock,
-	"windows/tumbling-close-to-null":      tombstoneTime,
+	"sessions/close-throttled":         emitsByClock,
+	"windows/tumbling-close-throttled": emitsByClock,
 }
 
-const (
-	tombstoneTime     = "tombstones in the changelog have the aggregate's time, not the record's"
-	sessionTombstones = "a record inside a session does not delete it first; results on update carry the headers of the record"
-	emitsByClock      = "what has closed is emitted when the interval is over, without another record"
-	scheduleOrder     = "punctuations that are due at once run in the order of their schedules, not of the times for which they were due"
-)
+const emitsByClock = "what has closed is emitted when the interval is over, without another record"
 
 // differences are those of the description, and of the first run that has any.
 func differences(t *testing.T, c *parity.Case, build parity.Build) (all []string) {

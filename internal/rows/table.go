@@ -139,17 +139,21 @@ func (t *Table[KK, V]) Put(r *Row[V], v V, at int64) error {
 		return err
 	}
 	r.Value, r.Has, r.At = v, true, at
-	return t.changed(r)
+	return t.changed(r, at)
 }
 
 // Drop deletes the row; the tombstone, at a time in ms, goes to the changelog although there may be none.
-func (t *Table[KK, V]) Drop(r *Row[V], at int64) error {
+func (t *Table[KK, V]) Drop(r *Row[V], at int64) error { return t.DropAggregate(r, at, at) }
+
+// DropAggregate is Drop of a row whose watchers are told another time than the changelog: that of the aggregate which is gone. With a cache they
+// are told the changelog's, as in Kafka.
+func (t *Table[KK, V]) DropAggregate(r *Row[V], at, told int64) error {
 	if dead, err := t.late(r); dead || err != nil {
 		return err
 	}
 	var zero V
 	r.Value, r.Has, r.At = zero, false, at
-	return t.changed(r)
+	return t.changed(r, told)
 }
 
 // Set is Put for a key. It reads nothing where nobody watches.
@@ -331,11 +335,11 @@ func (t *Table[KK, V]) learn(n int) {
 	}
 }
 
-// changed takes a row with a new value or none: into the cache, or straight down.
-func (t *Table[KK, V]) changed(r *Row[V]) error {
+// changed takes a row with a new value or none: into the cache, or straight down, and then watchers are told a time.
+func (t *Table[KK, V]) changed(r *Row[V], told int64) error {
 	switch {
 	case !t.cached:
-		return t.through(r)
+		return t.through(r, told)
 	case r.idx == 0: // it was shown as expired
 		hidden := *r
 		r, _ = t.blindLocal()
@@ -381,7 +385,7 @@ func (t *Table[KK, V]) touch(r *Row[V]) {
 }
 
 // through writes a row of a table without cache.
-func (t *Table[KK, V]) through(r *Row[V]) error {
+func (t *Table[KK, V]) through(r *Row[V], told int64) error {
 	if r.Has {
 		if err := t.encode(r); err != nil {
 			return err
@@ -396,6 +400,7 @@ func (t *Table[KK, V]) through(r *Row[V]) error {
 	if t.onUpdate == nil {
 		return nil
 	}
+	r.At = told
 	return t.forward(t.key, r, t.raw, t.had)
 }
 

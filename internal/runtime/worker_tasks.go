@@ -126,8 +126,11 @@ func (w *worker) maybeRun(o *owned) error {
 	return nil
 }
 
-// share is what each of n tasks may cache.
-func (w *worker) share(n int) int64 { return w.r.c.CacheBytes / int64(w.r.c.Workers) / int64(n) }
+// share is what each of n tasks may cache: something, if there is anything at all.
+func (w *worker) share(n int) int64 {
+	all := w.r.c.CacheBytes
+	return max(min(all, 1), all/int64(w.r.c.Workers)/int64(n))
+}
 
 // expect tells each changelog's destination what its next record should get, so that a foreign writer is noticed.
 func (w *worker) expect(o *owned) {
