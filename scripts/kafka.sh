@@ -17,12 +17,13 @@ usage: kafka.sh <command>
   install-eos                      put StreamsEosTest of $eos_version into $eos_home
   lib                              install if needed, print the folder of jars
   start [--txv 1|2] [--dir D]      start a broker on free ports; print WEIR_KAFKA= and WEIR_KAFKA_DIR=;
-                                   the address stands in D/address too. A D that was started before keeps
-                                   its data and its ports
+                                   the address stands in D/address too, and in D/sasl-address that of a listener
+                                   for user weir, password weir, whom ACLs bind. A D that was started before
+                                   keeps its data and its ports
   stop --dir D                     stop it; a folder that start made up itself is removed
   bounce --dir D [--kill]          stop (with --kill: SIGKILL) and start again, same data, same ports
-  run [--no-txv1] -- command...    two brokers, transaction.version 2 (WEIR_KAFKA, WEIR_KAFKA_DIR) and 1
-                                   (WEIR_KAFKA_TV1, WEIR_KAFKA_TV1_DIR); run the command; stop both
+  run [--no-txv1] -- command...    two brokers, transaction.version 2 (WEIR_KAFKA, WEIR_KAFKA_SASL, WEIR_KAFKA_DIR)
+                                   and 1 (WEIR_KAFKA_TV1, WEIR_KAFKA_TV1_DIR); run the command; stop both
   java <class> [args...]           a class of the installed jars, e.g. org.apache.kafka.tools.TopicCommand
   java-eos <props> <cmd>           StreamsEosTest: run, verify, verify-complex
 EOF
@@ -86,15 +87,16 @@ cluster_id() {
 
 # configure <dir> writes the properties, and formats the data folder for a transaction.version.
 configure() {
-  local dir=$1 txv=$2 port controller
+  local dir=$1 txv=$2 port controller sasl
   port=$(free_port)
   controller=$(free_port)
+  sasl=$(free_port)
   [ "$port" != "$controller" ] || controller=$(free_port)
   {
     cat "$here/kafka/server.properties"
     echo "controller.quorum.bootstrap.servers=127.0.0.1:$controller"
-    echo "listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller"
-    echo "advertised.listeners=PLAINTEXT://127.0.0.1:$port"
+    echo "listeners=PLAINTEXT://127.0.0.1:$port,SASL_PLAINTEXT://127.0.0.1:$sasl,CONTROLLER://127.0.0.1:$controller"
+    echo "advertised.listeners=PLAINTEXT://127.0.0.1:$port,SASL_PLAINTEXT://127.0.0.1:$sasl"
     echo "log.dirs=$dir/data"
   } >"$dir/server.properties"
   rm -rf "$dir/data"
@@ -105,6 +107,7 @@ configure() {
     die "could not format $dir"
   fi
   echo "127.0.0.1:$port" >"$dir/address"
+  echo "127.0.0.1:$sasl" >"$dir/sasl-address"
   echo "$txv" >"$dir/txv"
 }
 
@@ -272,7 +275,8 @@ run() {
     boot "$run_root/main" 2
   fi
   WEIR_KAFKA=$(cat "$run_root/main/address")
-  export WEIR_KAFKA WEIR_KAFKA_DIR=$run_root/main
+  WEIR_KAFKA_SASL=$(cat "$run_root/main/sasl-address")
+  export WEIR_KAFKA WEIR_KAFKA_SASL WEIR_KAFKA_DIR=$run_root/main
   say "Kafka $version at $WEIR_KAFKA${WEIR_KAFKA_TV1:+, with transaction.version=1 at $WEIR_KAFKA_TV1}, after $SECONDS s"
   # In the background, so that a signal reaches the traps at once; in a group of its own, so that the
   # command's children can be ended with it.

@@ -16,6 +16,7 @@ import (
 const (
 	envBroker    = "WEIR_KAFKA"
 	envBrokerTV1 = "WEIR_KAFKA_TV1"
+	envSASL      = "WEIR_KAFKA_SASL"
 )
 
 // adminTimeout bounds one request to the broker's controller.
@@ -32,6 +33,15 @@ func Broker(t testing.TB) string {
 func BrokerTV1(t testing.TB) string {
 	t.Helper()
 	return address(t, envBrokerTV1)
+}
+
+// User is the one user of Guarded, and its password.
+const User = "weir"
+
+// Guarded returns another address of Broker(t), where clients are User, by SASL/PLAIN, and may do what ACLs allow, at first nothing.
+func Guarded(t testing.TB) string {
+	t.Helper()
+	return address(t, envSASL)
 }
 
 func address(t testing.TB, env string) string {
