@@ -10,14 +10,15 @@ import (
 
 // families are the topologies that are built here, a file each.
 var families = map[string]func() map[string]Build{
-	"aggregates":   aggregates,
-	"processors":   processors,
-	"sessions":     sessions,
-	"stateless":    stateless,
-	"stream-table": streamTable,
-	"tables":       tables,
-	"topics":       events,
-	"windows":      timeWindowed,
+	"aggregates":    aggregates,
+	"processors":    processors,
+	"sessions":      sessions,
+	"stateless":     stateless,
+	"stream-stream": streamJoins,
+	"stream-table":  streamTable,
+	"tables":        tables,
+	"topics":        events,
+	"windows":       timeWindowed,
 }
 
 // Builders are all of them, by the case's name.

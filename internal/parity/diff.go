@@ -124,7 +124,7 @@ func (d *differ) stores(want, got map[string]Store) {
 				d.add("%s: %d from %d, want %d from %d", name, g.Count, g.From, w.Count, w.From)
 			}
 		default:
-			d.rows(name, w.shown(w.Kind), g.shown(w.Kind))
+			d.rows(name, w.bared().shown(w.Kind), g.shown(w.Kind))
 		}
 	}
 }

@@ -74,7 +74,7 @@ func dumped(s *topology.Store, b bare) (Store, error) {
 			return store, err
 		}
 		if ok && visible(s, row, b.observed) {
-			store.Rows = append(store.Rows, row)
+			store.Rows = append(store.Rows, unlisted(s, row)...)
 		}
 	}
 	return store, it.Err()
@@ -100,6 +100,9 @@ func reading(s *topology.Store) func(key, value []byte) (Row, bool, error) {
 		return windowRow(rows.SegmentedKeys(serde.Bytes(), w))
 	case rows.SessionKind:
 		return sessionRow(rows.SessionKeys(serde.Bytes(), s.Retention, w.Indexed))
+	}
+	if pending(s) {
+		return pendingRow
 	}
 	return plainRow
 }

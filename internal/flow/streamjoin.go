@@ -1,0 +1,279 @@
+package flow
+
+import (
+	"errors"
+	"time"
+
+	"github.com/weirstream/weir/internal/rows"
+	"github.com/weirstream/weir/internal/seal"
+	"github.com/weirstream/weir/internal/store"
+	"github.com/weirstream/weir/processor"
+	"github.com/weirstream/weir/serde"
+	"github.com/weirstream/weir/window"
+)
+
+// KeepSide hands each record on, to the node that joins it, and then keeps it for the other side (Kafka's KStreamJoinWindow): so no record meets
+// itself. A null key is not kept; a null value only reaches the changelog.
+func KeepSide[K, V any](n *Node, side *rows.Side[K, V], next Receiver[K, V]) Receiver[K, V] {
+	ctx := side.Host().Context()
+	keep := func(r *processor.Record[K, V], at int64) (err error) {
+		before := carry(ctx, r.Headers)
+		if r.IsNull() {
+			err = side.PutNull(r.Key, at)
+		} else {
+			err = side.Put(r.Key, at, r.Value)
+		}
+		ctx.Headers = before
+		return err
+	}
+	return func(r processor.Record[K, V]) error {
+		at, err := millis(&r)
+		if err != nil {
+			_, fatal := n.deciding(func() error { return err })
+			return fatal
+		}
+		if err := next(r); err != nil || r.KeyIsNull() {
+			return err
+		}
+		for {
+			err := keep(&r, at)
+			if err == nil {
+				return nil
+			}
+			if again, fatal := n.Decide(processor.Processing, err); !again {
+				return fatal
+			}
+		}
+	}
+}
+
+// StreamJoin is one side of a join of streams: what a record of V does that meets records of O. Its functions turn panics of user code into errors.
+type StreamJoin[K, V, O, VO any] struct {
+	Window window.JoinWindows // as seen from this side
+	Others *rows.Side[K, O]
+	// Pair joins a record with one of the other side.
+	Pair func(r *processor.Record[K, V], other O) (VO, error)
+	// Alone joins a record that no record of the other side meets with nothing; nil where such records are left out.
+	Alone func(K, V) (VO, error)
+	// Lone is what is shared with the other side of a left or outer join; nil for an inner one. Side is this side's number in it.
+	Lone  *Lonely[K, VO]
+	Side  int
+	Value serde.Serde[V] // of records that wait in Lone
+}
+
+// JoinStreams joins the records of one side with those of the other that are kept (Kafka's KStreamKStreamJoin). Null values are dropped, and null keys
+// too, but on a side with Alone, which joins them with nothing at once. A result's time is the greater of the two, its headers are those of the record
+// in process.
+func JoinStreams[K, V, O, VO any](n *Node, j StreamJoin[K, V, O, VO], next Receiver[K, VO]) Receiver[K, V] {
+	return (&streamJoin[K, V, O, VO]{StreamJoin: j, n: n, next: next}).take
+}
+
+type streamJoin[K, V, O, VO any] struct {
+	StreamJoin[K, V, O, VO]
+	n    *Node
+	next Receiver[K, VO]
+	enc  []byte
+}
+
+func (j *streamJoin[K, V, O, VO]) take(r processor.Record[K, V]) error {
+	at := r.Time.UnixMilli()
+	if j.Lone != nil {
+		j.Lone.advance(at)
+		if err := j.Lone.emit(j.n, at, r.Headers, j.next); err != nil {
+			return err
+		}
+	}
+	switch key, value := processor.Nulls(seal.Token{}, &r); {
+	case key && j.Alone == nil:
+		j.n.Drop(NullKey)
+		return nil
+	case value:
+		j.n.Drop(NullValue)
+		return nil
+	case key:
+		return j.alone(&r)
+	}
+	met, err := j.meet(&r, at)
+	if met || err != nil || j.Alone == nil {
+		return err
+	}
+	if _, upto := j.Window.Bounds(at); upto < j.Lone.time { // no record of the other side that is in order can meet it
+		return j.alone(&r)
+	}
+	return j.wait(&r, at)
+}
+
+// meet joins a record with all that it meets, and reports whether there was any. A decision to skip ends it; what was joined before stays.
+func (j *streamJoin[K, V, O, VO]) meet(r *processor.Record[K, V], at int64) (met bool, err error) {
+	from, to := j.Window.Bounds(at)
+	for {
+		err := j.Others.Between(r.Key, from, to)
+		if err == nil {
+			break
+		}
+		if again, fatal := j.n.Decide(processor.Processing, err); !again {
+			return true, fatal
+		}
+	}
+	met, err = j.each(r, at)
+	if closed := j.Others.Close(); err == nil && closed != nil {
+		err = j.n.lost(closed)
+	}
+	return met, err
+}
+
+func (j *streamJoin[K, V, O, VO]) each(r *processor.Record[K, V], at int64) (met bool, err error) {
+	for {
+		more, err := j.Others.Next()
+		if err != nil {
+			return met, j.n.lost(err)
+		}
+		if !more {
+			return met, nil
+		}
+		met = true
+		if j.Lone != nil {
+			if err := j.Lone.store.Delete(1-j.Side, r.Key, j.Others.At(), at); err != nil {
+				return met, j.n.lost(err)
+			}
+		}
+		if done, err := j.pair(r, at); !done || err != nil {
+			return met, err
+		}
+	}
+}
+
+// pair joins a record with the one that the walk stands at.
+func (j *streamJoin[K, V, O, VO]) pair(r *processor.Record[K, V], at int64) (done bool, err error) {
+	for {
+		out, err := j.once(r)
+		if err == nil {
+			made := processor.WithValue(*r, out)
+			if other := j.Others.At(); other > at {
+				made.Time = time.UnixMilli(other).UTC()
+			}
+			return true, j.next(made)
+		}
+		if again, fatal := j.n.Decide(processor.Processing, err); !again {
+			return false, fatal
+		}
+	}
+}
+
+func (j *streamJoin[K, V, O, VO]) once(r *processor.Record[K, V]) (out VO, err error) {
+	other, err := j.Others.Value()
+	if err != nil {
+		return out, err
+	}
+	return j.Pair(r, other)
+}
+
+// alone joins a record with nothing, at once.
+func (j *streamJoin[K, V, O, VO]) alone(r *processor.Record[K, V]) error {
+	for {
+		out, err := j.Alone(r.Key, r.Value)
+		if err == nil {
+			return j.next(processor.WithValue(*r, out))
+		}
+		if again, fatal := j.n.Decide(processor.Processing, err); !again {
+			return fatal
+		}
+	}
+}
+
+// wait keeps a record that nothing met until something does, or its window closes.
+func (j *streamJoin[K, V, O, VO]) wait(r *processor.Record[K, V], at int64) error {
+	for {
+		err := j.put(r, at)
+		if err == nil {
+			return nil
+		}
+		if again, fatal := j.n.Decide(processor.Processing, err); !again {
+			return fatal
+		}
+	}
+}
+
+func (j *streamJoin[K, V, O, VO]) put(r *processor.Record[K, V], at int64) (err error) {
+	if j.enc, err = j.Value.Append(j.enc[:0], r.Value); err != nil {
+		return err
+	}
+	return j.Lone.store.Put(j.Side, r.Key, at, j.enc)
+}
+
+// Lonely is what both sides of a left or outer join share: the records that wait for a match, and the join's time, which is the greatest of the records
+// that reached it. The time is the store's mark and so survives a restart.
+//
+// A record that waits is joined with nothing once it can meet no record any more: when its time, what the other side may be later, and the grace are
+// before the join's time. That is looked for at each record, at most once in Every; what is found is forwarded in the order of times.
+type Lonely[K, VO any] struct {
+	env   *Env
+	set   *store.Set
+	name  string
+	store *rows.Pending[K]
+	wait  [2]int64 // how long a record of a side waits, in ms
+	alone [2]func(K, []byte) (VO, error)
+	time  int64
+	every int64
+	due   int64 // wall-clock time of the next look
+}
+
+// NewLonely is the state of a join, in a store of pending records. alone are the sides' ways of joining an encoded record with nothing. every is how
+// often, in ms of wall-clock time, what has closed is looked for; negative: as the app says.
+func NewLonely[K, VO any](env *Env, name string, p *rows.Pending[K], w window.JoinWindows, every int64, alone [2]func(K, []byte) (VO, error)) *Lonely[K, VO] {
+	if every < 0 {
+		every = env.EmitEvery
+	}
+	l := &Lonely[K, VO]{env: env, set: env.Stores, name: name, store: p, alone: alone, time: env.Stores.Mark(name), every: every}
+	l.wait[rows.LeftSide], l.wait[rows.RightSide] = w.AfterMs()+w.GraceMs(), w.BeforeMs()+w.GraceMs()
+	return l
+}
+
+// advance raises the join's time to a record's.
+func (l *Lonely[K, VO]) advance(at int64) {
+	if at > l.time {
+		l.time = at
+		l.set.SetMark(l.name, at)
+	}
+}
+
+// emit forwards what has closed from a node, for a record in process.
+func (l *Lonely[K, VO]) emit(n *Node, now int64, h processor.Headers, next Receiver[K, VO]) error {
+	upto := [2]int64{l.time - l.wait[0] - 1, l.time - l.wait[1] - 1}
+	if !l.store.Any(upto) || l.env.WallTime < l.due {
+		return nil
+	}
+	found := false
+	err := l.store.Take(upto, now, func(lone rows.Lone[K]) error {
+		found = true
+		return l.forward(n, lone, h, next)
+	})
+	if found {
+		l.due = l.env.WallTime + l.every
+	}
+	if err != nil {
+		return n.lost(err)
+	}
+	return nil
+}
+
+func (l *Lonely[K, VO]) forward(n *Node, lone rows.Lone[K], h processor.Headers, next Receiver[K, VO]) error {
+	for {
+		out, err := l.alone[lone.Side](lone.Key, lone.Value)
+		if err == nil {
+			return next(processor.Record[K, VO]{Key: lone.Key, Value: out, Time: time.UnixMilli(lone.At).UTC(), Headers: h})
+		}
+		if again, fatal := n.Decide(processor.Processing, err); !again {
+			return fatal
+		}
+	}
+}
+
+// lost is an error of a store in the middle of a record's work, which cannot be done again from here: nobody is asked.
+func (n *Node) lost(err error) error {
+	var decided *Fatal
+	if errors.As(err, &decided) {
+		return decided
+	}
+	return &Fatal{n.failure(processor.Processing, err)}
+}
