@@ -69,7 +69,6 @@ func withoutIdleDeletions(r, _ Run) Run {
 	return r
 }
 
-
 // alike are cases of a family that have no other case to be compared with.
 func alike(family string, names ...string) map[string]string {
 	all := map[string]string{}
