@@ -139,6 +139,7 @@ func chainLinks() []link {
 		{"Stream", `weir.Reduce({S}.GroupByKey(), "x", func(a, b {V}) {V} { return a })`, made("Table", "", "")},
 		{"Stream", `weir.Aggregate({S}.GroupByKey(), "x", ` + agg + `)`, made("Table", "", "string")},
 		{"Stream", `weir.Count({S}.GroupByKey().WindowedBy(window.Tumbling(1)), "x")`, windows("int64")},
+		{"Stream", `weir.Count({S}.GroupByKey().WindowedBy(window.Sliding(1)), "x")`, windows("int64")},
 		{"Stream", `weir.Reduce({S}.GroupByKey().WindowedBy(window.Session(1)), "x", func(a, b {V}) {V} { return a })`, windows("")},
 		{"Stream", `weir.Aggregate({S}.GroupByKey().WindowedBy(window.Unlimited(time.Time{})), "x", ` + agg + `)`, windows("string")},
 		{"Stream", `weir.Count(weir.GroupBy({S}, func({K}, {V}) {K} { panic(0) }).WindowedBy(window.Hopping(2, 1)), "x", weir.EmitOnClose())`, windows("int64")},

@@ -92,8 +92,17 @@ var byReason = map[flow.Reason]map[string]drop{
 		"map": {declare: func(b *weir.Builder) {
 			weir.Map(weir.From(b, badIn), func(k string, v int64) (string, int64) { return k, v }, weir.Named("drops"))
 		}, feed: rawFeed([]byte("k"), nil)},
+		"sliding windows": {declare: func(b *weir.Builder) {
+			weir.Count(weir.From(b, badIn).GroupByKey().WindowedBy(window.Sliding(time.Second)), "s", weir.Named("drops"))
+		}, feed: rawFeed([]byte("k"), nil)},
 	},
 	flow.Late: {
+		"sliding windows": {declare: func(b *weir.Builder) {
+			weir.Count(weir.From(b, badIn).GroupByKey().WindowedBy(window.Sliding(time.Second)), "s", weir.Named("drops"))
+		}, feed: times(5000, 1000)},
+		"a sliding window": {declare: func(b *weir.Builder) {
+			weir.Count(weir.From(b, badIn).GroupByKey().WindowedBy(window.Sliding(time.Second)), "s", weir.Named("drops"))
+		}, feed: times(5000, 4500)},
 		"windows": {declare: func(b *weir.Builder) {
 			weir.Count(weir.From(b, badIn).GroupByKey().WindowedBy(window.Tumbling(time.Second)), "s", weir.Named("drops"))
 		}, feed: times(5000, 1000)},

@@ -29,9 +29,15 @@ func TestFaultsOfGroupsAndTables(t *testing.T) {
 			weir.Aggregate(s.GroupByKey(), "sums", weir.Aggregator[string, int64, int64]{})
 		}, []string{"Aggregate", `store "sums"`, "Add or TryAdd"}},
 		{"no function", func(_ *weir.Builder, s weir.Stream[string, int64]) { weir.Reduce(s.GroupByKey(), "sums", nil) }, []string{"Reduce", `store "sums"`, "nil"}},
-		{"sliding", func(_ *weir.Builder, s weir.Stream[string, int64]) {
-			weir.Reduce(s.GroupByKey().WindowedBy(window.Sliding(time.Second)), "sums", sum, weir.EmitOnClose(), weir.Retention(time.Hour))
-		}, []string{"Reduce", `store "sums"`, "not supported yet"}},
+		{"short retention of sliding windows", func(_ *weir.Builder, s weir.Stream[string, int64]) {
+			weir.Reduce(s.GroupByKey().WindowedBy(window.Sliding(time.Second).Grace(time.Second)), "sums", sum, weir.EmitOnClose(), weir.Retention(2*time.Second))
+		}, []string{"Reduce", `store "sums"`, "Retention(2s)", "at least 3s"}},
+		{"bad sliding windows", func(_ *weir.Builder, s weir.Stream[string, int64]) {
+			weir.Count(s.GroupByKey().WindowedBy(window.Sliding(-time.Second)), "n")
+		}, []string{"WindowedBy", "sliding windows", "negative"}},
+		{"unlimited from before 1970", func(_ *weir.Builder, s weir.Stream[string, int64]) {
+			weir.Count(s.GroupByKey().WindowedBy(window.Unlimited(at(-1))), "n")
+		}, []string{"WindowedBy", "unlimited windows", "before 1970"}},
 		{"no windows", func(_ *weir.Builder, s weir.Stream[string, int64]) { weir.Count(s.GroupByKey().WindowedBy(nil), "n") }, []string{"WindowedBy", "no windows"}},
 		{"bad windows", func(_ *weir.Builder, s weir.Stream[string, int64]) {
 			weir.Count(s.GroupByKey().WindowedBy(window.Hopping(time.Second, time.Minute)), "n")

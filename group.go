@@ -103,7 +103,7 @@ func GroupBy[K, V, K2 any](s Stream[K, V], f func(K, V) K2, opts ...OpOption) Gr
 	return grouped(keyed, o)
 }
 
-// WindowedBy groups by window too: tumbling, hopping, session or unlimited.
+// WindowedBy groups by window too: tumbling, hopping, sliding, session or unlimited.
 func (g Grouped[K, V]) WindowedBy(w window.Spec) Windowed[K, V] {
 	o := &op{kind: "WindowedBy"}
 	if w == nil {
@@ -291,13 +291,12 @@ func (a aggregation[K, V, A]) windows(spec window.Spec) made[window.Key[K], A] {
 		return a.timeWindows(w)
 	case window.SessionWindows:
 		return a.sessions(w)
+	case window.SlidingWindows:
+		return a.sliding(w)
 	case window.UnlimitedWindows:
 		return a.unlimited(w)
-	case nil: // a fault already
-	default:
-		a.b.faultf(a.o, "store %q: windows of the kind %q are not supported yet", a.store, spec)
 	}
-	a.o = &op{kind: a.o.kind, name: a.o.name} // what stands for it must not find faults of its own
+	a.o = &op{kind: a.o.kind, name: a.o.name} // no windows are a fault already: what stands for it must not find faults of its own
 	return a.unlimited(window.Unlimited(time.Time{}))
 }
 
@@ -341,6 +340,25 @@ func (a aggregation[K, V, A]) timeWindows(w window.TimeWindows) made[window.Key[
 			return nil, err
 		}
 		return flow.AggregateWindows(n, a.store, t, w, a.folding(n), emit, old, next), nil
+	})
+}
+
+func (a aggregation[K, V, A]) sliding(w window.SlidingWindows) made[window.Key[K], A] {
+	layout := rows.Windowing{Size: w.DiffMs(), Retention: a.retention(w), Indexed: a.o.emitOnClose}
+	spec := addSpec(a.b, a.o, a.store, a.key, a.value, func() *rows.Spec {
+		s := rows.NewWindow(a.store, a.key.s, a.value.s, layout)
+		s.Emits = a.o.emitOnClose
+		return s
+	})
+	emit := a.closing()
+	return windowedTable(a, spec, rows.WindowKind, windowRows[K, A], keySerde(a, func(k serde.Serde[K]) serde.Serde[window.Key[K]] {
+		return window.KeySerde(k, time.Duration(w.DiffMs())*time.Millisecond)
+	}), func(n *flow.Node, old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
+		s, err := facade[*rows.Windows[K, A]](n.Env, a.store)
+		if err != nil {
+			return nil, err
+		}
+		return flow.AggregateSliding(n, a.store, s, w, a.folding(n), emit, old, next), nil
 	})
 }
 

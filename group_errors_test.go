@@ -60,7 +60,7 @@ func tallying(panics bool) weir.Aggregator[string, string, tally] {
 func TestFailedAggregatorChangesNothing(t *testing.T) {
 	for _, opts := range [][]weir.OpOption{nil, {weir.NoCache()}} {
 		for _, panics := range []bool{false, true} {
-			for _, w := range []window.Spec{nil, window.Tumbling(time.Second), window.Session(time.Second), window.Unlimited(at(0))} {
+			for _, w := range []window.Spec{nil, window.Tumbling(time.Second), window.Sliding(time.Second), window.Session(time.Second), window.Unlimited(at(0))} {
 				failAndSkip(t, w, panics, opts)
 			}
 		}

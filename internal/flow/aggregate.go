@@ -64,19 +64,22 @@ func (f *folder[K, KK, V, A]) add(k KK, r *processor.Record[K, V], at int64) (do
 		if err == nil {
 			return true, nil
 		}
-		again, fatal := f.n.Decide(processor.Processing, err)
-		if fatal != nil {
-			return false, fatal
-		}
-		if row != nil {
-			if err := f.t.Undo(row); err != nil {
-				return false, &Fatal{f.n.failure(processor.Processing, err)}
-			}
-		}
-		if !again {
-			return false, nil
+		if again, err := f.failed(row, err); !again {
+			return false, err
 		}
 	}
+}
+
+// failed says what becomes of a record on which user code failed, or a store. What user code made of the row that it had in hand is thrown away.
+func (f *folder[K, KK, V, A]) failed(row *rows.Row[A], err error) (again bool, fatal error) {
+	again, fatal = f.n.Decide(processor.Processing, err)
+	if fatal != nil || row == nil {
+		return again, fatal
+	}
+	if err := f.t.Undo(row); err != nil {
+		return false, &Fatal{f.n.failure(processor.Processing, err)}
+	}
+	return again, nil
 }
 
 // once tries it. row is the one that failed user code had in hand.
@@ -89,22 +92,32 @@ func (f *folder[K, KK, V, A]) once(k KK, r *processor.Record[K, V], at int64) (r
 	if now.Has {
 		latest = max(at, now.At)
 	}
-	sum, err := f.Add(*r, now.Value, now.Has)
+	sum, drop, err := f.sum(now.Value, now.Has, r)
 	if err != nil {
 		return now, err
 	}
-	drop, err := f.drops(sum)
-	if err != nil {
-		return now, err
+	return nil, f.keep(now, sum, drop, r, at, latest)
+}
+
+// sum is an aggregate with one record more; without has there was none. drop says that its row goes.
+func (f *folder[K, KK, V, A]) sum(now A, has bool, r *processor.Record[K, V]) (sum A, drop bool, err error) {
+	if sum, err = f.Add(*r, now, has); err != nil {
+		return sum, false, err
 	}
+	drop, err = f.drops(sum)
+	return sum, drop || f.nilable && null.Is(sum), err
+}
+
+// keep puts an aggregate into a row, or drops the row. at is the record's time, latest the greatest of all the aggregate's.
+func (f *folder[K, KK, V, A]) keep(row *rows.Row[A], sum A, drop bool, r *processor.Record[K, V], at, latest int64) (err error) {
 	before := carry(f.ctx, r.Headers)
-	if drop || f.nilable && null.Is(sum) {
-		err = f.t.DropAggregate(now, at, latest)
+	if drop {
+		err = f.t.DropAggregate(row, at, latest)
 	} else {
-		err = f.t.Put(now, sum, latest)
+		err = f.t.Put(row, sum, latest)
 	}
 	f.ctx.Headers = before
-	return nil, err
+	return err
 }
 
 // Aggregate keeps an aggregate of each key (Kafka's KStreamAggregate). Null keys and values are dropped; a result's time is the greatest of its

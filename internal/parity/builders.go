@@ -19,6 +19,8 @@ var families = map[string]func() map[string]Build{
 	"tables":        tables,
 	"topics":        events,
 	"windows":       timeWindowed,
+
+	"sliding": sliding,
 }
 
 // Builders are all of them, by the case's name.

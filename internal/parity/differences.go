@@ -28,6 +28,7 @@ var Differences = []Difference{
 		Cases: map[string]string{
 			"windows/tumbling-close-default-retention": "windows/tumbling-close",
 			"sessions/close-default-retention":         "sessions/close",
+			"sliding/close-default-retention":          "sliding/close",
 		},
 		Run: withTopic("out"),
 	},

@@ -284,8 +284,9 @@ func (b bounds) span(segment int64) Span {
 // Windows is a task's store of windows: state.Window. T is the table under it.
 type Windows[K, V any] struct {
 	WindowView[K, V]
-	T   *Table[window.Key[K], V]
-	seq uint32
+	T    *Table[window.Key[K], V]
+	seq  uint32
+	near near
 }
 
 // Put sets the value of a window at the time of the record in process; nil of a nilable kind deletes.
@@ -320,6 +321,7 @@ func (s *Windows[K, V]) DropAt(k K, start, at int64) error {
 }
 
 func (s *Windows[K, V]) row(k K, start int64) (*Row[V], error) {
+	s.near = near{} // someone else than an aggregation writes
 	if s.layout.w.Duplicates {
 		if err := s.next(k, start); err != nil {
 			return nil, err
