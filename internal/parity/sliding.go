@@ -8,7 +8,7 @@ import (
 	"github.com/weirstream/weir/window"
 )
 
-var within = window.Sliding(sec(5)).Grace(sec(10))
+var slidingWithin = window.Sliding(sec(5)).Grace(sec(10))
 
 func slidingCounts(g windowed, opts ...weir.OpOption) {
 	windows(weir.Count(g, "agg", opts...), sec(5), serde.Int64())
@@ -18,22 +18,22 @@ func slidingTexts(t weir.Table[window.Key[text], text]) { windows(t, sec(5), tex
 
 func sliding() map[string]Build {
 	closing := func(extra ...weir.OpOption) Build {
-		return func(b *weir.Builder) { slidingCounts(by(b, within), append(extra, weir.EmitOnClose())...) }
+		return func(b *weir.Builder) { slidingCounts(by(b, slidingWithin), append(extra, weir.EmitOnClose())...) }
 	}
 	return map[string]Build{
-		"count":             func(b *weir.Builder) { slidingCounts(by(b, within)) },
+		"count":             func(b *weir.Builder) { slidingCounts(by(b, slidingWithin)) },
 		"count-no-grace":    func(b *weir.Builder) { slidingCounts(by(b, window.Sliding(sec(5)))) },
-		"reduce":            func(b *weir.Builder) { slidingTexts(weir.Reduce(by(b, within), "agg", joined)) },
-		"aggregate":         func(b *weir.Builder) { slidingTexts(weir.Aggregate(by(b, within), "agg", adding(""))) },
-		"aggregate-to-null": func(b *weir.Builder) { slidingTexts(weir.Aggregate(by(b, within), "agg", addingLow())) },
+		"reduce":            func(b *weir.Builder) { slidingTexts(weir.Reduce(by(b, slidingWithin), "agg", joined)) },
+		"aggregate":         func(b *weir.Builder) { slidingTexts(weir.Aggregate(by(b, slidingWithin), "agg", adding(""))) },
+		"aggregate-to-null": func(b *weir.Builder) { slidingTexts(weir.Aggregate(by(b, slidingWithin), "agg", addingLow())) },
 		"early": func(b *weir.Builder) {
 			w := window.Sliding(20 * time.Second).Grace(sec(10))
 			windows(weir.Aggregate(by(b, w), "agg", adding("")), sec(20), texts)
 		},
 		"group-by": func(b *weir.Builder) {
-			slidingTexts(weir.Reduce(byLetter(in(b)).WindowedBy(within), "agg", joined))
+			slidingTexts(weir.Reduce(byLetter(in(b)).WindowedBy(slidingWithin), "agg", joined))
 		},
-		"cached": func(b *weir.Builder) { slidingTexts(weir.Aggregate(by(b, within), "agg", adding(""))) },
+		"cached": func(b *weir.Builder) { slidingTexts(weir.Aggregate(by(b, slidingWithin), "agg", adding(""))) },
 
 		"close": closing(weir.Retention(day)),
 		"close-aggregate": func(b *weir.Builder) {
