@@ -67,6 +67,7 @@ var table = []room{
 	{13, "internal/kafkatest", testOnly},
 	{13, "internal/layers", testOnly},
 	{13, "internal/parity", testOnly},
+	{13, "internal/scenario", testOnly},
 	{13, "internal/soak", testOnly},
 }
 

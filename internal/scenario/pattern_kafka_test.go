@@ -1,6 +1,6 @@
 //go:build kafka
 
-package weir_test
+package scenario_test
 
 import (
 	"context"

@@ -1,6 +1,6 @@
 //go:build kafka
 
-package weir_test
+package scenario_test
 
 import (
 	"errors"
@@ -30,7 +30,7 @@ var permitted = regexp.MustCompile(`(?m)^\| (topics|group|transactional)([^|]*)\
 
 func leastPrivilege(t *testing.T) (all []permission) {
 	t.Helper()
-	text, err := os.ReadFile("SECURITY.md")
+	text, err := os.ReadFile("../../SECURITY.md")
 	if err != nil {
 		t.Fatal(err)
 	}
