@@ -110,29 +110,6 @@ func (d SessionDesc[K, V]) View(v Viewer) (ReadOnlySession[K, V], error) {
 	return view[ReadOnlySession[K, V]](v, d)
 }
 
-// VersionedDesc describes a versioned store.
-type VersionedDesc[K, V any] struct{ declared }
-
-// VersionedStore declares a versioned store that remembers a history.
-func VersionedStore[K, V any](name string, k serde.Serde[K], v serde.Serde[V], history time.Duration, opts ...Option) VersionedDesc[K, V] {
-	s := read(opts)
-	s.fault("not supported yet: VersionedStore")
-	return VersionedDesc[K, V]{declared{s.apply(rows.NewKeyValue(name, k, v))}}
-}
-
-// VersionedOf describes a versioned store by its Spec. It is for weir's own rooms.
-func VersionedOf[K, V any](_ seal.Token, s *rows.Spec) VersionedDesc[K, V] {
-	return VersionedDesc[K, V]{declared{s}}
-}
-
-// Bind is the task's store; call it in Init, which fails if the store is not connected.
-func (d VersionedDesc[K, V]) Bind(b Binder) Versioned[K, V] { return bind[Versioned[K, V]](b, d) }
-
-// View finds a store to read; weir.ReadStore calls it.
-func (d VersionedDesc[K, V]) View(v Viewer) (ReadOnlyVersioned[K, V], error) {
-	return view[ReadOnlyVersioned[K, V]](v, d)
-}
-
 // CustomDesc describes a store of the user's own, S.
 type CustomDesc[S any] struct{ declared }
 

@@ -57,7 +57,6 @@ func TestFaults(t *testing.T) {
 		`store "s": not supported yet: TTL`:            state.KeyValueStore("s", k, v, state.TTL(1)),
 		`store "s": not supported yet: WallTTL`:        state.KeyValueStore("s", k, v, state.WallTTL(1)),
 		`store "s": not supported yet: LRU`:            state.KeyValueStore("s", k, v, state.LRU(1)),
-		`store "s": not supported yet: VersionedStore`: state.VersionedStore("s", k, v, time.Hour),
 		`Retention does not fit a key-value store`:     state.KeyValueStore("s", k, v, state.Retention(time.Hour)),
 		`Duplicates does not fit a session store`:      state.SessionStore("s", k, v, state.Duplicates()),
 		`Retention(1s) is too short`:                   state.WindowStore("s", k, v, time.Minute, state.Retention(time.Second)),

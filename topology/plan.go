@@ -297,6 +297,9 @@ func countsText(counts map[string]int32) string {
 const (
 	cleanup   = "cleanup.policy"
 	retention = "retention.ms"
+
+	compactionLag = "min.compaction.lag.ms"
+	day           = int64(24 * time.Hour / time.Millisecond)
 )
 
 // layer puts settings over settings: the later win. A record that was taken from its source must fit, however far ahead its time is: brokers
@@ -323,6 +326,9 @@ func changelogConfig(s *Store, overrides map[string]string) map[string]string {
 		base[cleanup] = "compact,delete"
 		computed[retention] = strconv.FormatInt(retained(s.Retention), 10)
 	}
+	if s.Kind == rows.VersionedKind { // Kafka's VersionedChangelogTopicConfig
+		computed[compactionLag] = strconv.FormatInt(max(retained(s.History), day), 10)
+	}
 	if s.Joins {
 		must[cleanup] = "delete"
 	}
@@ -332,7 +338,6 @@ func changelogConfig(s *Store, overrides map[string]string) map[string]string {
 // retained is a store's retention and a day, for clocks that differ (Kafka's windowstore.changelog.additional.retention.ms). What is kept for
 // ever is kept in the topic, too.
 func retained(ms int64) int64 {
-	const day = int64(24 * time.Hour / time.Millisecond)
 	switch {
 	case ms <= 0:
 		return -1

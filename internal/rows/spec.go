@@ -9,11 +9,12 @@ const (
 	WindowKind
 	SessionKind
 	CustomKind
+	VersionedKind
 )
 
 // String names the kind.
 func (k Kind) String() string {
-	return [...]string{"key-value", "window", "session", "custom"}[k]
+	return [...]string{"key-value", "window", "session", "custom", "versioned"}[k]
 }
 
 // Spec is a store as its descriptor declares it, without types. Flags may be changed until the store is opened.
@@ -29,6 +30,7 @@ type Spec struct {
 	Sourced   bool              // filled from a source topic, which restores it: no rows are lost when they are forgotten
 	Emits     bool              // windows are emitted on close: rows wait for Host.Keep before they expire
 	Retention int64             // ms; windows and sessions; 0 keeps for ever
+	History   int64             // ms; of versioned stores
 	Config    map[string]string // of the changelog topic
 	// Scans says that the store is read by ranges as well as by key: its uncommitted rows are kept in order from the start.
 	Scans bool
@@ -38,6 +40,8 @@ type Spec struct {
 	View func(r Reader, observed int64) (any, error)
 	// Row gives the rows that a changelog record sets; a nil val deletes.
 	Row func(to Restorer, key, val []byte, at int64) error
+	// Replay, where it is not nil, applies a changelog record in place of Row: it may read rows. It writes neither to the changelog nor counts anything.
+	Replay func(h Host, key, val []byte, at int64) error
 	// Expire gives the ranges of local keys whose rows are all older than floor; nil where nothing expires.
 	Expire func(floor int64) []Span
 	// Fault is what is wrong with the declaration; nil when nothing is.

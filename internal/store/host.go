@@ -168,3 +168,11 @@ type restorer struct {
 
 func (r restorer) Set(key, val []byte) { r.batch.Set(r.at(key), val) }
 func (r restorer) Delete(key []byte)   { r.batch.Delete(r.at(key)) }
+
+// replay adds what a changelog record does to a batch, or, where that depends on other rows, to the uncommitted writes.
+func (h *host) replay(b *state.Batch, r LogRecord) error {
+	if h.spec.Replay != nil {
+		return h.spec.Replay(h, r.Key, r.Value, r.Time)
+	}
+	return h.spec.Row(restorer{h, b}, r.Key, r.Value, r.Time)
+}

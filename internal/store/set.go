@@ -174,9 +174,13 @@ func (s *Set) Replay(store string, recs []LogRecord, next int64) error {
 		if r.Key == nil {
 			continue
 		}
-		if err := h.spec.Row(restorer{h, b}, r.Key, r.Value, r.Time); err != nil {
+		if err := h.replay(b, r); err != nil {
 			return h.wrap("restore", err)
 		}
+	}
+	if h.spec.Replay != nil {
+		defer h.over.reset()
+		h.over.drain(b)
 	}
 	if h.spec.Retention > 0 {
 		floor := h.observed - h.spec.Retention + 1
