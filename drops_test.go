@@ -114,6 +114,9 @@ var byReason = map[flow.Reason]map[string]drop{
 		"window store": {declare: func(b *weir.Builder) {
 			weir.Process(weir.From(b, badIn), func() *keeper { return &keeper{} }, weir.Stores(windowStore), weir.Named("drops"))
 		}, feed: times(int64(time.Hour/time.Millisecond), 1000)},
+		"versioned table": {declare: func(b *weir.Builder) {
+			weir.TableFrom(b, badIn, "s", weir.Versioned(time.Second), weir.Named("drops"))
+		}, feed: times(int64(time.Hour/time.Millisecond), 1000)},
 	},
 	flow.Undecodable: {
 		"source": {declare: func(b *weir.Builder) { weir.From(b, badIn, weir.Named("drops")) }, decide: weir.Skip(), feed: rawFeed([]byte("k"), []byte("abc"))},
@@ -167,6 +170,11 @@ var byReason = map[flow.Reason]map[string]drop{
 				return weir.Topic[string, int64]{}
 			}, weir.Named("drops"))
 		}, feed: times(1000, 2000)},
+	},
+	flow.OutOfOrder: {
+		"changes": {declare: func(b *weir.Builder) {
+			weir.Changes(weir.TableFrom(b, badIn, "s", weir.Versioned(time.Hour)), weir.Named("drops"))
+		}, feed: times(2000, 1000)},
 	},
 	flow.BeforeStart: {
 		"unlimited": {declare: func(b *weir.Builder) {

@@ -237,7 +237,7 @@ func Aggregate[K, KO, V, A any](g Aggregable[K, KO, V], store string, a Aggregat
 
 func (p plan[K, KO, V]) newOp(kind string, opts []OpOption) *op {
 	if !p.windowed {
-		return p.b.newOp(kind, opts, tableOptions)
+		return p.b.newOp(kind, opts, tableOptions, historyOptions)
 	}
 	o := p.b.newOp(kind, opts, tableOptions, []string{"Retention", "EmitOnClose", "EmitEvery"})
 	if o.emitEvery != nil && !o.emitOnClose {
@@ -278,6 +278,12 @@ func aggregated[K, KO, V, A any](p plan[K, KO, V], o *op, store string, in input
 
 // plain aggregates by key alone.
 func (a aggregation[K, V, A]) plain() made[K, A] {
+	if a.o.store.history != nil {
+		return versionedTable(a.b, a.o, a.name, a.store, a.in.parents, a.key, a.value,
+			func(n *flow.Node, t *rows.Versions[K, A], old bool, next flow.Receiver[K, changes[A]]) flow.Receiver[K, V] {
+				return flow.AggregateVersioned(n, t, a.folding(n), old, next)
+			})
+	}
 	return keyValueTable(a.b, a.o, a.name, a.store, a.in.parents, a.key, a.value,
 		func(n *flow.Node, t *rows.Table[K, A], old bool, next flow.Receiver[K, changes[A]]) flow.Receiver[K, V] {
 			return flow.Aggregate(n, t, a.folding(n), old, next)

@@ -15,7 +15,7 @@ func OrZero[T any](p *T) (v T) {
 	return v
 }
 
-// JoinTable joins each stream record with the table's row of its key at that moment; none: nothing. Null key or value is dropped.
+// JoinTable joins each stream record with the table's row of its key at that moment (Versioned: at its time); none: nothing. Null key or value is dropped.
 func JoinTable[K, V, T, VO any](s Stream[K, V], t Table[K, T], f func(K, V, T) VO, opts ...OpOption) Stream[K, VO] {
 	o := s.b.newOp("JoinTable", opts, joinTableOptions)
 	return joinTable(s, t, o, false, func(r Record[K, V], row T, _ bool) (VO, error) {
@@ -50,13 +50,13 @@ func joinTable[K, V, T, VO any](s Stream[K, V], t Table[K, T], o *op, left bool,
 	through := *o
 	through.value = nil // ValueSerde is the result's
 	s = repartitioned(s, &through, "join")
-	look, stores := lookup(t.made)
+	find, stores := lookFor(t.made)
 	n := addNode(b, o, b.nodeName(o), s.parents(), func(n *flow.Node, next flow.Receiver[K, VO]) (flow.Receiver[K, V], error) {
-		get, err := look(n.Env)
+		look, err := find(n.Env)
 		if err != nil {
 			return nil, err
 		}
-		return flow.JoinTable(n, left, get, join, next), nil
+		return flow.JoinTable(n, left, look, join, next), nil
 	})
 	n.Stores = stores
 	b.graph.Copartition(o.String(), slices.Compact([]*topology.Node{s.n, t.n})...)

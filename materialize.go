@@ -19,7 +19,7 @@ func IfNeeded() OpOption {
 }
 
 // resultOptions are those of an operator whose result is a table that may have a store.
-var resultOptions = append([]string{"Materialized"}, tableOptions...)
+var resultOptions = append([]string{"Materialized", "Versioned"}, tableOptions...)
 
 // olds says what those below ask of a table: the values of before with its updates, and its rows. A table without a store asks those above it.
 type olds struct {
@@ -79,7 +79,7 @@ func lookup[K, V any](t made[K, V]) (view[K, V], []string) {
 func (b *Builder) checkStore(o *op) {
 	for _, name := range o.given {
 		switch name {
-		case "KeySerde", "InMemory", "NoCache", "NoChangelog", "TopicConfig":
+		case "KeySerde", "InMemory", "NoCache", "NoChangelog", "TopicConfig", "Versioned":
 			b.faultf(o, "option %s needs Materialized, which names the store", name)
 		}
 	}
@@ -107,6 +107,10 @@ func materialize[K, KI, VI, V any](t made[K, V], o *op, name string, parents []t
 	key := keyOf(b, o, t.key, fmt.Sprintf("the key of store %q", store))
 	value := pick(b, o, nil, t.value, fmt.Sprintf("the value of store %q", store), "ValueSerde")
 	t.key, t.value = key, value
+	if o.store.history != nil {
+		return keptPast(t, o, name, parents, make)
+	}
+	t.past = nil
 	t.spec = addSpec(b, o, store, key, value, func() *rows.Spec { return rows.NewKeyValue(store, key.s, value.s) })
 	t.n = addNode(b, o, name, parents, func(n *flow.Node, next flow.Receiver[K, changes[V]]) (flow.Receiver[KI, VI], error) {
 		kept, err := keyValueRows[K, V](n.Env, store)

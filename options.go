@@ -56,6 +56,7 @@ type storeOptions struct {
 	retention                      *time.Duration
 	name                           *string // Materialized's
 	ifNeeded                       bool
+	history                        *time.Duration // of a versioned store; nil without Versioned
 }
 
 // opOption is an option that only operators take.

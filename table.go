@@ -26,6 +26,7 @@ type made[K, V any] struct {
 	rows   view[K, V]
 	stores []string   // where rows looks: the table's own, or those of the tables it was made of
 	spec   *rows.Spec // of its own store; nil without one
+	past   *past[K, V]
 }
 
 // view makes what looks up a table's rows in a task that has its store.
@@ -69,7 +70,7 @@ func addSpec[K, V any](b *Builder, o *op, name string, key *serdeRef[K], value *
 			return nil
 		}
 		made := make()
-		made.InMemory, made.Cached, made.Logged, made.Config = o.store.inMemory, !o.store.noCache, !o.store.noChangelog, o.topicConfig
+		made.InMemory, made.Cached, made.Logged, made.Config = o.store.inMemory, !o.store.noCache && made.Kind != rows.VersionedKind, !o.store.noChangelog, o.topicConfig
 		*spec = *made
 		return &topology.Store{Spec: made}
 	})
@@ -101,20 +102,26 @@ func keyValueTable[K, KI, VI, V any](b *Builder, o *op, name, store string, pare
 
 // TableFrom reads a topic as a table in a store. A null key is dropped; a null value deletes. Options: the store's, IfNeeded, From's.
 func TableFrom[K, V any](b *Builder, t Topic[K, V], store string, opts ...OpOption) Table[K, V] {
-	o := b.newOp("TableFrom", opts, sourceOptions, tableOptions, []string{"IfNeeded"})
+	o := b.newOp("TableFrom", opts, sourceOptions, tableOptions, historyOptions, []string{"IfNeeded"})
 	name := b.nodeName(o)
 	n := addSource(b, o, name+"-source", t.source())
 	key, value := storeSerdes(b, o, store, known(t.key), known(t.value))
+	if o.store.history != nil {
+		return Table[K, V]{versionedTable(b, o, name, store, []topology.Parent{{Node: n}}, key, value, flow.VersionedTable[K, V])}
+	}
 	return Table[K, V]{keyValueTable(b, o, name, store, []topology.Parent{{Node: n}}, key, value, flow.Table[K, V], flow.PlainTable[K, V])}
 }
 
 // ToTable keeps the last value of each key in a store. A null key is dropped; a null value deletes.
 func (s Stream[K, V]) ToTable(store string, opts ...OpOption) Table[K, V] {
-	o := s.b.newOp("ToTable", opts, tableOptions, []string{"Partitions", "PartitionBy", "IfNeeded"})
+	o := s.b.newOp("ToTable", opts, tableOptions, historyOptions, []string{"Partitions", "PartitionBy", "IfNeeded"})
 	s = repartitioned(s, o, store)
 	name := s.b.nodeName(o)
 	key, value := storeSerdes(s.b, o, store, s.key, s.value)
 	s.b.graph.Copartition(o.String(), s.n)
+	if o.store.history != nil {
+		return Table[K, V]{versionedTable(s.b, o, name, store, s.parents(), key, value, flow.VersionedTable[K, V])}
+	}
 	return Table[K, V]{keyValueTable(s.b, o, name, store, s.parents(), key, value, flow.Table[K, V], flow.PlainTable[K, V])}
 }
 
@@ -145,7 +152,7 @@ func derived[K, V, V2 any](t Table[K, V], o *op, value *serdeRef[V2], f func(K, 
 		}
 		return flow.Mapped(of, f), nil
 	}
-	result := made[K, V2]{b: t.b, key: t.key, value: value, olds: &olds{above: []*olds{t.olds}}, rows: look, stores: t.stores}
+	result := made[K, V2]{b: t.b, key: t.key, value: value, olds: &olds{above: []*olds{t.olds}}, rows: look, stores: t.stores, past: mappedPast(t.past, f)}
 	return materialize(result, o, t.b.nodeName(o), t.parents(), func(n *flow.Node, old bool, next flow.Receiver[K, changes[V2]]) (flow.Receiver[K, changes[V]], error) {
 		return flow.MapTable(n, old, o.quiet, f, next), nil
 	})
@@ -227,12 +234,19 @@ type Change[V any] struct {
 	HasOld, HasNew bool
 }
 
-// Changes is every update of the table with the value before; a deleted row has no New.
+// Changes is every update of the table with the value before; a deleted row has no New. Of a versioned table it is every update of current versions; others are dropped.
 func Changes[K, V any](t Table[K, V], opts ...OpOption) Stream[K, Change[V]] {
 	o := t.b.newOp("Changes", opts, []string{"ValueSerde"})
 	t.olds.want()
-	n := addNode(t.b, o, t.b.nodeName(o), t.parents(), func(_ *flow.Node, next flow.Receiver[K, Change[V]]) (flow.Receiver[K, changes[V]], error) {
-		return func(r Record[K, changes[V]]) error { return next(processor.WithValue(r, Change[V](r.Value))) }, nil
+	n := addNode(t.b, o, t.b.nodeName(o), t.parents(), func(n *flow.Node, next flow.Receiver[K, Change[V]]) (flow.Receiver[K, changes[V]], error) {
+		return func(r Record[K, changes[V]]) error {
+			c := &r.Value
+			if c.Age == flow.Earlier {
+				n.Drop(flow.OutOfOrder)
+				return nil
+			}
+			return next(processor.WithValue(r, Change[V]{c.Old, c.New, c.HasOld, c.HasNew}))
+		}, nil
 	})
 	return Stream[K, Change[V]]{b: t.b, n: n, key: t.key, value: option[Change[V]](t.b, o, "ValueSerde", o.value)}
 }

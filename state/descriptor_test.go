@@ -54,18 +54,18 @@ func TestDefaults(t *testing.T) {
 func TestFaults(t *testing.T) {
 	k, v := serde.String(), serde.Int64()
 	for want, d := range map[string]state.Descriptor{
-		`store "s": not supported yet: TTL`:            state.KeyValueStore("s", k, v, state.TTL(1)),
-		`store "s": not supported yet: WallTTL`:        state.KeyValueStore("s", k, v, state.WallTTL(1)),
-		`store "s": not supported yet: LRU`:            state.KeyValueStore("s", k, v, state.LRU(1)),
-		`Retention does not fit a key-value store`:     state.KeyValueStore("s", k, v, state.Retention(time.Hour)),
-		`Duplicates does not fit a session store`:      state.SessionStore("s", k, v, state.Duplicates()),
-		`Retention(1s) is too short`:                   state.WindowStore("s", k, v, time.Minute, state.Retention(time.Second)),
-		`Retention(1.5ms) is not a whole number`:       state.SessionStore("s", k, v, state.Retention(1500*time.Microsecond)),
-		`Cached does not go with Duplicates`:           state.WindowStore("s", k, v, 0, state.Cached(), state.Duplicates()),
-		`window size -1s`:                              state.WindowStore("s", k, v, -time.Second),
-		`a store needs a name`:                         state.KeyValueStore("", k, v),
-		`Cached does not fit a custom store`:           state.CustomStore("s", func(state.Rows) (int, error) { return 0, nil }, state.Cached()),
-		`must be declared`:                             state.KeyValueDesc[string, int64]{},
+		`store "s": not supported yet: TTL`:        state.KeyValueStore("s", k, v, state.TTL(1)),
+		`store "s": not supported yet: WallTTL`:    state.KeyValueStore("s", k, v, state.WallTTL(1)),
+		`store "s": not supported yet: LRU`:        state.KeyValueStore("s", k, v, state.LRU(1)),
+		`Retention does not fit a key-value store`: state.KeyValueStore("s", k, v, state.Retention(time.Hour)),
+		`Duplicates does not fit a session store`:  state.SessionStore("s", k, v, state.Duplicates()),
+		`Retention(1s) is too short`:               state.WindowStore("s", k, v, time.Minute, state.Retention(time.Second)),
+		`Retention(1.5ms) is not a whole number`:   state.SessionStore("s", k, v, state.Retention(1500*time.Microsecond)),
+		`Cached does not go with Duplicates`:       state.WindowStore("s", k, v, 0, state.Cached(), state.Duplicates()),
+		`window size -1s`:                          state.WindowStore("s", k, v, -time.Second),
+		`a store needs a name`:                     state.KeyValueStore("", k, v),
+		`Cached does not fit a custom store`:       state.CustomStore("s", func(state.Rows) (int, error) { return 0, nil }, state.Cached()),
+		`must be declared`:                         state.KeyValueDesc[string, int64]{},
 	} {
 		if err := specOf(d).Fault; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("fault %v, want one that says %q", err, want)

@@ -13,6 +13,7 @@ type Receiver[K, V any] func(processor.Record[K, V]) error
 type Change[V any] struct {
 	Old, New       V
 	HasOld, HasNew bool
+	Age            Age // of tables with a history
 }
 
 // Link is a typed child of a node under construction: To is a Receiver of the node's output type. Output is empty for the main output,

@@ -16,6 +16,7 @@ const (
 	DeadLettered               // it went to a dead-letter topic
 	NoPartition                // the partitioner chose none
 	NoTopic                    // ToFunc chose none
+	OutOfOrder                 // a change of a versioned table's history, where only current rows count
 	BeforeStart                // it came before the start of an unlimited window
 	reasons
 )
@@ -23,6 +24,7 @@ const (
 var reasonTexts = [reasons]string{
 	NullKey: "null key", NullValue: "null value", Late: "late", Expired: "expired", Undecodable: "undecodable", InvalidTime: "invalid time",
 	Failed: "failed", Unwritable: "unwritable", DeadLettered: "dead letter", NoPartition: "no partition", NoTopic: "no topic", BeforeStart: "before start",
+	OutOfOrder: "out of order",
 }
 
 // String is the reason's stable text.

@@ -74,7 +74,7 @@ func Keep[K, V any](n *Node, t *rows.Table[K, V], old, quiet bool, next Receiver
 		if err != nil {
 			return err
 		}
-		if quiet && !r.Value.HasNew {
+		if quiet && !r.Value.HasNew && r.Value.Age == Only {
 			if row, err := t.Ref(r.Key); err != nil || !row.Has {
 				return err
 			}
@@ -102,9 +102,10 @@ func Keep[K, V any](n *Node, t *rows.Table[K, V], old, quiet bool, next Receiver
 }
 
 // MapTable changes the values of a table: f says what becomes of a row, ok == false that it has no part in the result. It is not called for null.
-// Kafka's KTableMapValues forwards every change; its KTableFilter, which is quiet, leaves out what was nothing and is nothing, with old values.
+// Kafka's KTableMapValues forwards every change; its KTableFilter, which is quiet, leaves out what was nothing and is nothing, with old values, unless the table has a history, which goes on below.
 func MapTable[K, V, V2 any](n *Node, old, quiet bool, f func(K, V) (v V2, ok bool, err error), next Receiver[K, Change[V2]]) Receiver[K, Change[V]] {
 	change := func(r processor.Record[K, Change[V]]) (c Change[V2], err error) {
+		c.Age = r.Value.Age
 		if r.Value.HasNew {
 			if c.New, c.HasNew, err = f(r.Key, r.Value.New); err != nil {
 				return c, err
@@ -119,7 +120,7 @@ func MapTable[K, V, V2 any](n *Node, old, quiet bool, f func(K, V) (v V2, ok boo
 		for {
 			c, err := change(r)
 			if err == nil {
-				if quiet && old && !c.HasOld && !c.HasNew {
+				if quiet && old && !c.HasOld && !c.HasNew && c.Age == Only {
 					return nil
 				}
 				return next(processor.WithValue(r, c))

@@ -18,6 +18,7 @@ var families = map[string]func() map[string]Build{
 	"stream-table":  streamTable,
 	"tables":        tables,
 	"topics":        events,
+	"versioned":     versioned,
 	"windows":       timeWindowed,
 
 	"sliding": sliding,

@@ -16,6 +16,7 @@ import (
 // exposed has the stores of a topology show their bytes in place of typed views, to whoever views them by an opaque descriptor.
 type exposed struct {
 	stores []*topology.Store
+	times  []int64 // of the inputs, sorted
 }
 
 // bare is what a store shows: its committed rows, and its time.
@@ -51,7 +52,7 @@ func (e exposed) dump(d *weirtest.Driver) (map[string]Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		store, err := dumped(s, v.(bare))
+		store, err := e.dumped(s, v.(bare))
 		if err != nil {
 			return nil, fmt.Errorf("store %q: %w", s.Name, err)
 		}
@@ -60,7 +61,10 @@ func (e exposed) dump(d *weirtest.Driver) (map[string]Store, error) {
 	return all, nil
 }
 
-func dumped(s *topology.Store, b bare) (Store, error) {
+func (e exposed) dumped(s *topology.Store, b bare) (Store, error) {
+	if s.Kind == rows.VersionedKind {
+		return dumpVersions(s, b, e.times)
+	}
 	store := Store{Kind: s.Kind.String()}
 	read := reading(s)
 	it, err := b.Iter(nil, nil, false)

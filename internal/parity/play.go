@@ -2,6 +2,7 @@ package parity
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,6 +36,7 @@ func Play(t testing.TB, c *Case, build Build, inputs Run, opts ...weirtest.Optio
 		return Run{}, err
 	}
 	stores := expose(topo)
+	stores.times = inputs.times()
 	p := &player{c: c, d: d, seen: map[string]int{}}
 	got := Run{Seed: inputs.Seed}
 	for _, want := range inputs.Steps {
@@ -48,6 +50,17 @@ func Play(t testing.TB, c *Case, build Build, inputs Run, opts ...weirtest.Optio
 	}
 	got.Stores, err = stores.dump(d)
 	return got, err
+}
+
+// times are those of the inputs, sorted.
+func (r Run) times() (all []int64) {
+	for _, s := range r.Steps {
+		if s.In != nil {
+			all = append(all, s.In.Time)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // Topology builds a topology.

@@ -1,6 +1,8 @@
 package parity
 
 import (
+	"time"
+
 	weir "github.com/weirstream/weir"
 )
 
@@ -25,6 +27,7 @@ func letter(_, v text) text {
 
 func streamTable() map[string]Build {
 	rows := func(b *weir.Builder) table { return tableOf(b, "r", "t") }
+	past := func(b *weir.Builder) table { return tableOf(b, "r", "t", weir.Versioned(time.Minute)) }
 	left := func(b *weir.Builder) { out(weir.LeftJoinTable(in(b), rows(b), overLeft)) }
 	return map[string]Build{
 		"inner": func(b *weir.Builder) { out(weir.JoinTable(in(b), rows(b), over)) },
@@ -53,7 +56,9 @@ func streamTable() map[string]Build {
 			result := weir.KeyBy(weir.JoinTable(in(b), rows(b), over), letter)
 			counts(weir.Count(result.GroupByKey(weir.Named("g")), "agg"))
 		},
-		"cached": left,
+		"cached":          left,
+		"versioned-inner": func(b *weir.Builder) { out(weir.JoinTable(in(b), past(b), over)) },
+		"versioned-left":  func(b *weir.Builder) { out(weir.LeftJoinTable(in(b), past(b), overLeft)) },
 		"virtual-filter": func(b *weir.Builder) {
 			some := rows(b).Filter(func(_, v text) bool { return low(v) })
 			out(weir.LeftJoinTable(in(b), some, overLeft))
