@@ -1,6 +1,7 @@
 package weir_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -23,6 +24,11 @@ type drop struct {
 	declare func(b *weir.Builder)
 	decide  weir.Decision // of the app
 	feed    func(d *weirtest.Driver)
+	node    string // "drops" where empty
+}
+
+func joinsStreams(b *weir.Builder) {
+	weir.Join(weir.From(b, badIn), weir.From(b, badOut), "drops", window.Within(time.Second), func(string, int64, int64) int64 { return 0 })
 }
 
 // raw feeds a good record and then one of these bytes.
@@ -84,8 +90,10 @@ var byReason = map[flow.Reason]map[string]drop{
 		"join": {declare: func(b *weir.Builder) {
 			weir.JoinTable(weir.From(b, badIn), weir.TableFrom(b, badOut, "s"), func(string, int64, int64) int64 { return 0 }, weir.Named("drops"))
 		}, feed: rawFeed(nil, make([]byte, 8))},
+		"streams": {node: "drops-this-join", declare: joinsStreams, feed: rawFeed(nil, make([]byte, 8))},
 	},
 	flow.NullValue: {
+		"streams": {node: "drops-this-join", declare: joinsStreams, feed: rawFeed([]byte("k"), nil)},
 		"aggregation": {declare: func(b *weir.Builder) {
 			weir.Count(weir.From(b, badIn).GroupByKey(), "s", weir.Named("drops"))
 		}, feed: rawFeed([]byte("k"), nil)},
@@ -111,6 +119,7 @@ var byReason = map[flow.Reason]map[string]drop{
 		}, feed: times(5000, 1000)},
 	},
 	flow.Expired: {
+		"streams": {node: "drops-this-windowed", declare: joinsStreams, feed: times(int64(time.Hour/time.Millisecond), 1000)},
 		"window store": {declare: func(b *weir.Builder) {
 			weir.Process(weir.From(b, badIn), func() *keeper { return &keeper{} }, weir.Stores(windowStore), weir.Named("drops"))
 		}, feed: times(int64(time.Hour/time.Millisecond), 1000)},
@@ -207,12 +216,12 @@ func droppedAs(t *testing.T, reason flow.Reason, c drop) error {
 	d := weirtest.New(t, built(t, c.declare), weirtest.With(note, decide))
 	c.feed(d)
 	var faults []error
-	if got := d.Dropped(); len(got) != 1 || !maps.Equal(got["drops"], map[string]int64{reason.String(): 1}) {
+	if got := d.Dropped(); len(got) != 1 || !maps.Equal(got[cmp.Or(c.node, "drops")], map[string]int64{reason.String(): 1}) {
 		faults = append(faults, errors.New("the counters differ"))
 		t.Logf("counted %v", got)
 	}
 	want := processor.Source{Topic: "in", Partition: 0, Offset: 1}
-	if len(told) != 1 || told[0].Reason != reason.String() || told[0].Node != "drops" || told[0].Source != want || told[0].Time.IsZero() {
+	if len(told) != 1 || told[0].Reason != reason.String() || told[0].Node != cmp.Or(c.node, "drops") || told[0].Source != want || told[0].Time.IsZero() {
 		faults = append(faults, errors.New("the handler was told otherwise"))
 		t.Logf("told %+v", told)
 	}

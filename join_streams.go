@@ -231,7 +231,7 @@ func (j *streamJoin[K, L, R, VO]) joinLeft(n *flow.Node, next flow.Receiver[K, V
 		Window: j.w, Alone: j.left, Side: rows.LeftSide, Value: j.leftValue.s,
 		Pair: func(r *Record[K, L], right R) (VO, error) { return j.pair(r.Key, r.Value, right) },
 	}
-	return joinSide(j, n, j.other, side, next)
+	return joinSide(j, n, j.this, j.other, side, next)
 }
 
 func (j *streamJoin[K, L, R, VO]) joinRight(n *flow.Node, next flow.Receiver[K, VO]) (flow.Receiver[K, R], error) {
@@ -239,12 +239,15 @@ func (j *streamJoin[K, L, R, VO]) joinRight(n *flow.Node, next flow.Receiver[K, 
 		Window: j.w.Mirror(), Alone: j.right, Side: rows.RightSide, Value: j.rightValue.s,
 		Pair: func(r *Record[K, R], left L) (VO, error) { return j.pair(r.Key, left, r.Value) },
 	}
-	return joinSide(j, n, j.this, side, next)
+	return joinSide(j, n, j.other, j.this, side, next)
 }
 
 // joinSide makes the node of one side, which meets the records of the other's store.
-func joinSide[K, L, R, VO, V, O any](j *streamJoin[K, L, R, VO], n *flow.Node, others string, side flow.StreamJoin[K, V, O, VO], next flow.Receiver[K, VO]) (flow.Receiver[K, V], error) {
+func joinSide[K, L, R, VO, V, O any](j *streamJoin[K, L, R, VO], n *flow.Node, own, others string, side flow.StreamJoin[K, V, O, VO], next flow.Receiver[K, VO]) (flow.Receiver[K, V], error) {
 	var err error
+	if side.Own, err = facade[*rows.Side[K, V]](n.Env, own); err != nil {
+		return nil, err
+	}
 	if side.Others, err = facade[*rows.Side[K, O]](n.Env, others); err != nil {
 		return nil, err
 	}

@@ -32,6 +32,7 @@ func KeepSide[K, V any](n *Node, side *rows.Side[K, V], next Receiver[K, V]) Rec
 			_, fatal := n.deciding(func() error { return err })
 			return fatal
 		}
+		side.Waits(false)
 		if err := next(r); err != nil || r.KeyIsNull() {
 			return err
 		}
@@ -50,6 +51,7 @@ func KeepSide[K, V any](n *Node, side *rows.Side[K, V], next Receiver[K, V]) Rec
 // StreamJoin is one side of a join of streams: what a record of V does that meets records of O. Its functions turn panics of user code into errors.
 type StreamJoin[K, V, O, VO any] struct {
 	Window window.JoinWindows // as seen from this side
+	Own    *rows.Side[K, V]
 	Others *rows.Side[K, O]
 	// Pair joins a record with one of the other side.
 	Pair func(r *processor.Record[K, V], other O) (VO, error)
@@ -132,7 +134,7 @@ func (j *streamJoin[K, V, O, VO]) each(r *processor.Record[K, V], at int64) (met
 			return met, nil
 		}
 		met = true
-		if j.Lone != nil {
+		if j.Lone != nil && j.Others.Match() {
 			if err := j.Lone.store.Delete(1-j.Side, r.Key, j.Others.At(), at); err != nil {
 				return met, j.n.lost(err)
 			}
@@ -198,6 +200,7 @@ func (j *streamJoin[K, V, O, VO]) put(r *processor.Record[K, V], at int64) (err 
 	if j.enc, err = j.Value.Append(j.enc[:0], r.Value); err != nil {
 		return err
 	}
+	j.Own.Waits(true)
 	return j.Lone.store.Put(j.Side, r.Key, at, j.enc)
 }
 

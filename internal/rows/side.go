@@ -13,16 +13,26 @@ func NewSide[K, V any](name string, k serde.Serde[K], v serde.Serde[V], size, re
 	w := Windowing{Size: size, Retention: retention, Duplicates: true}
 	spec := NewWindow(name, k, v, w)
 	spec.Scans = false // the records of this life are read from memory
+	kept := spec.Row
+	spec.Row = func(to Restorer, key, val []byte, at int64) error {
+		if val == nil { // a null value: it had no row, and did not move the store's time
+			return nil
+		}
+		return kept(to, key, val, at)
+	}
 	spec.Open = func(h Host) (any, error) {
 		s := &Side[K, V]{name: name, host: h, of: k, value: v, keys: segmentedKeys[K]{k, size, SegmentInterval(retention)}, retention: retention}
 		s.before = h.Observed()
+		s.recent.since = s.before
+		h.Attach(s)
 		return s, nil
 	}
 	return spec
 }
 
 // Side is the records of one side of a join of streams, by key and time: rows of a window store with a number for each record, so that records of
-// one key and time stand beside each other. It is owned by the task's goroutine, and has one walk at a time.
+// one key and time stand beside each other. The latest are also in memory, as far as the task's cache has room, where most walks find all they want. It is
+// owned by the task's goroutine, and has one walk at a time.
 type Side[K, V any] struct {
 	name      string
 	host      Host
@@ -32,6 +42,8 @@ type Side[K, V any] struct {
 	retention int64
 	seq       uint32
 	before    int64 // records up to this time may be of an earlier life, and their numbers taken
+	waits     bool  // the next record that is put waits for a match
+	recent    recent
 
 	key  []byte // of the record that is put
 	row  []byte
@@ -40,7 +52,7 @@ type Side[K, V any] struct {
 	walk sideWalk
 }
 
-// sideWalk is a walk through the segments of a key.
+// sideWalk is a walk through a key's records in memory, or through the segments of its rows.
 type sideWalk struct {
 	key      []byte
 	lo, hi   []byte
@@ -48,6 +60,10 @@ type sideWalk struct {
 	segment  int64
 	it       Iterator
 	at       int64
+
+	inMemory bool
+	places   []uint64 // those to come, the next one last
+	met      met
 }
 
 // Host is the store's side of the task.
@@ -68,11 +84,27 @@ func (s *Side[K, V]) Put(k K, at int64, v V) (err error) {
 	s.host.Observe(at)
 	if s.expired(at) {
 		s.host.Expired()
-	} else if err := s.host.Set(s.local(at), s.row); err != nil {
+	} else if err := s.keep(at); err != nil {
 		return err
 	}
 	return s.host.Log(s.logKey(at), s.row[stampLen:], at, true)
 }
+
+func (s *Side[K, V]) keep(at int64) error {
+	if err := s.host.Set(s.local(at), s.row); err != nil {
+		return err
+	}
+	if at > s.recent.since {
+		s.recent.add(s.key, at, s.row[stampLen:], s.waits, s.floor())
+	}
+	return nil
+}
+
+// Waits says that the record that is put next waits for a match, or does not.
+func (s *Side[K, V]) Waits(yes bool) { s.waits = yes }
+
+// floor is the least time that is still seen.
+func (s *Side[K, V]) floor() int64 { return s.host.Observed() - s.retention + 1 }
 
 // PutNull has a null value: it has no row, and a tombstone with a number of its own in the changelog.
 func (s *Side[K, V]) PutNull(k K, at int64) error {
@@ -130,14 +162,20 @@ func (s *Side[K, V]) Between(k K, from, to int64) (err error) {
 	if w.key, err = s.of.Append(w.key[:0], k); err != nil {
 		return fmt.Errorf("store %q: encode key: %w", s.name, err)
 	}
-	w.from, w.to = max(from, s.host.Observed()-s.retention+1, 0), min(to, s.host.Observed())
+	w.from, w.to = max(from, s.floor(), 0), min(to, s.host.Observed())
 	w.segment = w.from / s.keys.interval
+	if w.inMemory = w.from > s.recent.since; w.inMemory {
+		w.places = s.recent.between(w.places[:0], w.key, w.from, w.to)
+	}
 	return nil
 }
 
 // Next goes to the next record of the walk; false at its end.
 func (s *Side[K, V]) Next() (bool, error) {
 	w := &s.walk
+	if w.inMemory {
+		return s.nextInMemory(), nil
+	}
 	for {
 		if w.it == nil {
 			if more, err := s.open(); !more || err != nil {
@@ -154,6 +192,17 @@ func (s *Side[K, V]) Next() (bool, error) {
 		}
 		w.segment++
 	}
+}
+
+func (s *Side[K, V]) nextInMemory() bool {
+	w := &s.walk
+	n := len(w.places) - 1
+	if n < 0 {
+		return false
+	}
+	w.met, w.places = s.recent.at(w.places[n]), w.places[:n]
+	w.at = w.met.at()
+	return true
 }
 
 // open begins the next segment of the walk; false where there is none.
@@ -175,14 +224,35 @@ func (s *Side[K, V]) At() int64 { return s.walk.at }
 
 // Value decodes the value of the walk's record.
 func (s *Side[K, V]) Value() (v V, err error) {
-	row := s.walk.it.Value()
-	if len(row) < stampLen {
-		return v, fmt.Errorf("store %q: %w", s.name, tooShort("row", row, stampLen))
+	value, err := s.bytes()
+	if err != nil {
+		return v, err
 	}
-	if v, err = s.value.Decode(row[stampLen:]); err != nil {
+	if v, err = s.value.Decode(value); err != nil {
 		return v, fmt.Errorf("store %q: decode value: %w", s.name, err)
 	}
 	return v, nil
+}
+
+func (s *Side[K, V]) bytes() ([]byte, error) {
+	if s.walk.inMemory {
+		return s.walk.met.value(), nil
+	}
+	row := s.walk.it.Value()
+	if len(row) < stampLen {
+		return nil, fmt.Errorf("store %q: %w", s.name, tooShort("row", row, stampLen))
+	}
+	return row[stampLen:], nil
+}
+
+// Match says that the walk's record has found a match, and reports whether it may have waited for one.
+func (s *Side[K, V]) Match() bool {
+	if !s.walk.inMemory {
+		return true
+	}
+	waited := s.walk.met.waits()
+	s.walk.met.match()
+	return waited
 }
 
 // Close ends the walk; a second call does nothing.
@@ -200,3 +270,20 @@ func (s *Side[K, V]) Close() error {
 	}
 	return nil
 }
+
+// A Side is a Cache that is never dirty: what it holds in memory is written too.
+
+// Dirty is 0.
+func (s *Side[K, V]) Dirty() int { return 0 }
+
+// Flush does nothing.
+func (s *Side[K, V]) Flush() error { return nil }
+
+// Shrink lets the records go that came first.
+func (s *Side[K, V]) Shrink(max int64) { s.recent.shrink(max) }
+
+// Bytes is what the records in memory take.
+func (s *Side[K, V]) Bytes() int64 { return s.recent.bytes() }
+
+// Clear lets all go.
+func (s *Side[K, V]) Clear() { s.recent.clear(s.host.Observed()) }

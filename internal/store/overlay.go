@@ -4,16 +4,18 @@ import (
 	"github.com/weirstream/weir/state"
 )
 
-// overlay is the uncommitted writes of one store, by engine key. It begins as a hash map and becomes a tree when it is first scanned.
+// overlay is the uncommitted writes of one store, by engine key. It begins as a hash map, becomes a tree when it is scanned, and is a hash map again once
+// nobody has scanned it between two commits.
 type overlay struct {
 	points  points
 	ordered *ordered // nil while nobody scans
 	scans   bool     // be ordered from the start
+	scanned bool     // since the last reset
 }
 
 // write sets a row, or deletes it.
 func (o *overlay) write(key, val []byte, del bool) {
-	if o.ordered == nil && o.scans {
+	if o.ordered == nil && (o.scans || o.scanned) {
 		o.ordered = newOrdered()
 	}
 	if o.ordered != nil {
@@ -33,8 +35,8 @@ func (o *overlay) get(key []byte) (val []byte, del, known bool) {
 
 // iter walks what was written, deletions too, as it is now. It returns nil where nothing was.
 func (o *overlay) iter(lo, hi []byte, reverse bool) *orderedIter {
+	o.scanned = true
 	if o.ordered == nil {
-		o.scans = true
 		if o.points.len() == 0 {
 			return nil
 		}
@@ -67,9 +69,12 @@ func add(b *state.Batch, key, val []byte, del bool) {
 
 func (o *overlay) reset() {
 	o.points.reset()
-	if o.ordered != nil {
+	if o.ordered != nil && (o.scans || o.scanned) {
 		o.ordered.reset()
+	} else {
+		o.ordered = nil
 	}
+	o.scanned = false
 }
 
 // bytes is the size of what was written, with what keeping it costs.
