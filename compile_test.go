@@ -148,6 +148,8 @@ func chainLinks() []link {
 		{"Stream", `weir.OuterJoin({S}, {S}, "x", window.Within(1), func({K}, *{V}, *{V}) int8 { return 0 }, weir.EmitEvery(0))`, made("", "", "int8")},
 		{"Stream", `weir.JoinTable({S}, {S}.ToTable("y"), func({K}, {V}, {V}) int8 { return 0 })`, made("", "", "int8")},
 		{"Stream", `weir.LeftJoinTable({S}, {S}.ToTable("y"), func({K}, {V}, *{V}) int8 { return 0 })`, made("", "", "int8")},
+		{"Stream", `weir.JoinGlobal({S}, *new(weir.GlobalTable[string, int16]), func({K}, {V}) (string, bool) { return "", true }, func({K}, {V}, int16) int8 { return 0 })`, made("", "", "int8")},
+		{"Stream", `weir.LeftJoinGlobal({S}, *new(weir.GlobalTable[string, int16]), func({K}, {V}) (string, bool) { return "", true }, func({K}, {V}, *int16) int8 { return 0 })`, made("", "", "int8")},
 		{"Table", `{S}.Filter(func({K}, {V}) bool { return true })`, same},
 		{"Table", `{S}.FilterNot(func({K}, {V}) bool { return true })`, same},
 		{"Table", `weir.MapTable({S}, func({K}, {V}) []{K} { return nil })`, func(s shape) shape { return s.of("", "", "[]"+s.key) }},

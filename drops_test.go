@@ -78,6 +78,9 @@ var byReason = map[flow.Reason]map[string]drop{
 		"aggregation": {declare: func(b *weir.Builder) {
 			weir.Count(weir.From(b, badIn).GroupByKey(), "s", weir.Named("drops"))
 		}, feed: rawFeed(nil, make([]byte, 8))},
+		"global join": {declare: func(b *weir.Builder) {
+			weir.JoinGlobal(weir.From(b, badIn), weir.GlobalFrom(b, badOut, "s"), func(k string, v int64) (string, bool) { return k, k != "" }, func(string, int64, int64) int64 { return 0 }, weir.Named("drops"))
+		}, feed: rawFeed(nil, make([]byte, 8))},
 		"windows": {declare: func(b *weir.Builder) {
 			weir.Count(weir.From(b, badIn).GroupByKey().WindowedBy(window.Tumbling(time.Second)), "s", weir.Named("drops"))
 		}, feed: rawFeed(nil, make([]byte, 8))},
@@ -96,6 +99,9 @@ var byReason = map[flow.Reason]map[string]drop{
 		"streams": {node: "drops-this-join", declare: joinsStreams, feed: rawFeed([]byte("k"), nil)},
 		"aggregation": {declare: func(b *weir.Builder) {
 			weir.Count(weir.From(b, badIn).GroupByKey(), "s", weir.Named("drops"))
+		}, feed: rawFeed([]byte("k"), nil)},
+		"global join": {declare: func(b *weir.Builder) {
+			weir.LeftJoinGlobal(weir.From(b, badIn), weir.GlobalFrom(b, badOut, "s"), func(k string, v int64) (string, bool) { return k, true }, func(string, int64, *int64) int64 { return 0 }, weir.Named("drops"))
 		}, feed: rawFeed([]byte("k"), nil)},
 		"map": {declare: func(b *weir.Builder) {
 			weir.Map(weir.From(b, badIn), func(k string, v int64) (string, int64) { return k, v }, weir.Named("drops"))

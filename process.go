@@ -19,8 +19,14 @@ func Process[K, V, KO, VO any, P processor.Processor[K, V, KO, VO]](s Stream[K, 
 	if fault != nil {
 		b.faultf(o, "%w", fault)
 	}
+	n := processNode(s, o, b.nodeName(o), new, b.connect(o, stores))
+	return changed[KO, VO](b, o, n)
+}
+
+// processNode adds a node that runs a processor of the user's own, with stores.
+func processNode[K, V, KO, VO any, P processor.Processor[K, V, KO, VO]](s Stream[K, V], o *op, name string, new func() P, stores []string) *topology.Node {
 	n := &topology.Node{
-		Name: b.nodeName(o), Op: o.kind, Kind: topology.Processor, Parents: s.parents(), Stores: b.connect(o, stores),
+		Name: name, Op: o.kind, Kind: topology.Processor, Parents: s.parents(), Stores: stores,
 		In:   reflect.TypeFor[flow.Receiver[K, V]](),
 		Outs: map[string]reflect.Type{"": reflect.TypeFor[flow.Receiver[KO, VO]]()},
 	}
@@ -41,8 +47,8 @@ func Process[K, V, KO, VO any, P processor.Processor[K, V, KO, VO]](s Stream[K, 
 		}
 		return flow.Process(node, p), nil
 	}
-	b.graph.Add(n)
-	return changed[KO, VO](b, o, n)
+	s.b.graph.Add(n)
+	return n
 }
 
 // ownStores are the stores that a processor declares itself (processor.StoreUser); one instance is made to ask it.

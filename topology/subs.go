@@ -156,6 +156,20 @@ func (c *checker) placeStores(byRoot map[int]*Sub) {
 			s.Stores = append(s.Stores, c.stores[name])
 		}
 	}
+	for i, n := range c.nodes {
+		c.borrow(byRoot[c.parts.root(i)], n)
+	}
+}
+
+// borrow notes the global stores that a node reads and its sub-topology does not fill.
+func (c *checker) borrow(sub *Sub, n *Node) {
+	for _, s := range n.Stores {
+		_, global := c.global[s]
+		own := slices.ContainsFunc(sub.Stores, func(own *Store) bool { return own.Name == s })
+		if global && !own && !slices.Contains(sub.Borrows, s) {
+			sub.Borrows = append(sub.Borrows, s)
+		}
+	}
 }
 
 // Topology is a checked graph. It does not change; any number of goroutines may use it.
@@ -173,6 +187,8 @@ type Sub struct {
 	Nodes  []*Node  // parents before children, in the order of declaration
 	Stores []*Store // in the order of declaration; not those of global tables that it reads
 	Global bool     // every instance runs it once, for all partitions: it fills a global store, and has no tasks
+	// Borrows are the global stores of other sub-topologies that its nodes read, in the order of their first use.
+	Borrows []string
 
 	patterns []pattern
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +27,7 @@ type Driver struct {
 	stats     flow.Stats
 	committed map[flow.TopicPartition]task.Offset
 	tasks     []*running
+	globals   []*filling
 	now       time.Time
 	since     int   // records since the last commit
 	life      int   // how often the stores began anew
@@ -79,9 +79,7 @@ func (d *Driver) plan() error {
 			d.c.partitions[name] = 1
 		}
 	}
-	if slices.ContainsFunc(d.graph.Subs(), func(s *topology.Sub) bool { return s.Global }) {
-		return errors.New("the topology has a global table, which weirtest does not fill")
-	}
+	d.planGlobals()
 	plan, err := d.graph.Plan(d.c.app, d.c.partitions, d.c.TopicConfig)
 	if err != nil {
 		return err

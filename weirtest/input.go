@@ -40,6 +40,12 @@ func (d *Driver) read(topic string) error {
 			}
 		}
 	}
+	for _, name := range d.graph.Globals() {
+		if name == topic {
+			return nil
+		}
+		all = append(all, fmt.Sprintf("%q", name))
+	}
 	return fmt.Errorf("weirtest: nothing reads topic %q; read are %s", topic, strings.Join(all, ", "))
 }
 

@@ -25,14 +25,18 @@ type running struct {
 	next map[flow.TopicPartition]int64
 }
 
-// settle runs the tasks until nothing is left to do.
+// settle runs the tasks until nothing is left to do. Global stores are up to date before each record.
 func (d *Driver) settle() error {
 	for {
+		any, err := d.fill()
+		if err != nil {
+			return err
+		}
 		n, err := d.round()
 		if err != nil {
 			return err
 		}
-		if n > 0 {
+		if n > 0 || any {
 			continue
 		}
 		// Records that could not be decoded are no work, and still move the position.
@@ -172,6 +176,9 @@ func (d *Driver) positions(r *running) map[string]int64 {
 
 // open starts every task.
 func (d *Driver) open() error {
+	if err := d.openGlobals(); err != nil {
+		return errors.Join(err, d.shut())
+	}
 	for _, spec := range d.specs {
 		r, err := d.openTask(spec)
 		if err != nil {
@@ -196,17 +203,17 @@ func (d *Driver) shut() error {
 		errs = append(errs, r.task.Close())
 	}
 	d.tasks, d.since = nil, 0
-	return errors.Join(errs...)
+	return errors.Join(append(errs, d.shutGlobals())...)
 }
 
 func (d *Driver) openTask(spec topology.TaskSpec) (*running, error) {
-	stores, err := d.openStores(spec)
+	stores, err := d.openTaskStores(spec)
 	if err != nil {
 		return nil, err
 	}
 	c := d.c.Task
 	c.App, c.Name, c.Partition, c.Sub, c.Stores = d.c.app, spec.String(), spec.Partition, d.graph.Subs()[spec.Sub], stores
-	c.Out, c.Stats, c.Pause, c.Now = way{d.topics, d.c.ExactlyOnce}, &d.stats, d.pause, d.ms()
+	c.Out, c.Stats, c.Pause, c.Lend, c.Now = way{d.topics, d.c.ExactlyOnce}, &d.stats, d.pause, d.lend, d.ms()
 	r := &running{spec: spec, next: map[flow.TopicPartition]int64{}}
 	for _, tp := range spec.Inputs {
 		at := d.committed[tp]
@@ -222,17 +229,21 @@ func (d *Driver) openTask(spec topology.TaskSpec) (*running, error) {
 	return r, nil
 }
 
-func (d *Driver) openStores(spec topology.TaskSpec) (*store.Set, error) {
+func (d *Driver) openTaskStores(spec topology.TaskSpec) (*store.Set, error) {
 	var specs []*rows.Spec
 	durable := false
 	for _, s := range d.graph.Subs()[spec.Sub].Stores {
 		specs = append(specs, s.Spec)
 		durable = durable || !s.InMemory
 	}
+	return d.openStores(specs, durable, spec.String())
+}
+
+func (d *Driver) openStores(specs []*rows.Spec, durable bool, name string) (*store.Set, error) {
 	var engine state.Engine
 	if durable {
 		var err error
-		if engine, err = d.openEngine(spec.String()); err != nil {
+		if engine, err = d.openEngine(name); err != nil {
 			return nil, err
 		}
 	}

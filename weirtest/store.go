@@ -60,6 +60,17 @@ func (d *Driver) view(name string, partition int32) (any, error) {
 		}
 		observed = max(observed, at)
 	}
+	for _, f := range d.globals {
+		if f.sub != sub || partition > 0 {
+			continue
+		}
+		found = true
+		at, err := all.take(f.g.Stores(), name)
+		if err != nil {
+			return nil, fmt.Errorf("global store %q: %w", name, err)
+		}
+		observed = max(observed, at)
+	}
 	if !found {
 		return nil, fmt.Errorf("store %q: no task of partition %d runs", name, partition)
 	}

@@ -9,6 +9,11 @@ import (
 // are taken in the order in which they come, whatever their times.
 func Table[K, V any](n *Node, t *rows.Table[K, V], old bool, next Receiver[K, Change[V]]) Receiver[K, V] {
 	watch(n, t, old, nil, next)
+	return Hold(n, t)
+}
+
+// Hold is Table of which nobody hears: it need not know what a row was before.
+func Hold[K, V any](n *Node, t *rows.Table[K, V]) Receiver[K, V] {
 	ctx := t.Host().Context()
 	put := func(r *processor.Record[K, V]) error {
 		at, err := millis(r)

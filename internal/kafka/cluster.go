@@ -91,6 +91,12 @@ func (c *Cluster) BatchBytes(topic string) (most int32, given bool) {
 	return most, most != defaultBatchBytes
 }
 
+// MetadataAge is how old what clients know of topics may become, by the user's options.
+func (c *Cluster) MetadataAge() time.Duration {
+	age, _ := c.cl.OptValue(kgo.MetadataMaxAge).(time.Duration)
+	return age
+}
+
 // defaultBatchBytes is the client's, which fits a broker's default of message.max.bytes.
 const defaultBatchBytes = 1000012
 

@@ -11,8 +11,10 @@ import (
 // families are the topologies that are built here, a file each.
 var families = map[string]func() map[string]Build{
 	"aggregates":    aggregates,
+	"global":        global,
 	"processors":    processors,
 	"sessions":      sessions,
+	"sliding":       sliding,
 	"stateless":     stateless,
 	"stream-stream": streamJoins,
 	"stream-table":  streamTable,
@@ -20,8 +22,6 @@ var families = map[string]func() map[string]Build{
 	"topics":        events,
 	"versioned":     versioned,
 	"windows":       timeWindowed,
-
-	"sliding": sliding,
 }
 
 // Builders are all of them, by the case's name.

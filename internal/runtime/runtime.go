@@ -45,6 +45,7 @@ type Runtime struct {
 	planned   map[string]int32 // internal topics and their partitions
 	hash      uint64
 	subOf     sync.Map // topic → int32
+	globals   *globals
 
 	mu      sync.Mutex
 	stop    context.CancelFunc // set by Run
@@ -119,6 +120,7 @@ func (r *Runtime) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.close()) }()
 	r.life.becomeRebalancing()
 	if err := r.open(ctx); err != nil {
+		err = errors.Join(err, r.globals.close())
 		if ended(ctx, err) {
 			return nil
 		}
@@ -146,7 +148,14 @@ func (r *Runtime) open(ctx context.Context) (err error) {
 	r.topics = newTopics(r.cluster)
 	r.settings.BatchBytes = r.topics.batchBytes
 	r.hash = r.c.Graph.Hash(r.c.App)
-	return r.prepareTopics(ctx)
+	if err := r.prepareTopics(ctx); err != nil {
+		return err
+	}
+	gs, err := r.openGlobals(ctx)
+	r.mu.Lock()
+	r.globals = gs
+	r.mu.Unlock()
+	return err
 }
 
 func (r *Runtime) close() (err error) {
@@ -168,7 +177,11 @@ func (r *Runtime) supervise(ctx context.Context) error {
 	r.ctx = ctx
 	var group sync.WaitGroup
 	errs := make([]error, r.c.Workers)
+	filled := r.fillGlobals(stop)
 	for i := range r.c.Workers {
+		if !r.worked() {
+			break
+		}
 		w, err := r.newWorker(ctx, i)
 		if err != nil {
 			if !ended(ctx, err) {
@@ -192,10 +205,31 @@ func (r *Runtime) supervise(ctx context.Context) error {
 	<-ctx.Done()
 	r.life.becomeStopping()
 	group.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(append(errs, filled())...); err != nil {
 		return fmt.Errorf("app %q: %w", r.c.App, err)
 	}
 	return nil
+}
+
+// fillGlobals begins to fill global stores. A failure stops the app. What it returns ends it, once no task borrows a store any more, and closes the
+// stores.
+func (r *Runtime) fillGlobals(stop context.CancelFunc) (end func() error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.ctx))
+	var group sync.WaitGroup
+	err := errors.New("the goroutine of global stores was ended by user code (runtime.Goexit)") // unless run returns
+	group.Go(func() {
+		defer func() {
+			if err != nil {
+				stop()
+			}
+		}()
+		err = guarded(func() error { return r.globals.run(ctx) })
+	})
+	return func() error {
+		cancel()
+		group.Wait()
+		return errors.Join(err, r.globals.close())
+	}
 }
 
 // guarded turns a panic of ours into an error: none reaches the user's process.
@@ -465,6 +499,18 @@ func (r *Runtime) Stats() Stats {
 		}
 		for _, p := range w.restorer.Progress() {
 			s.Restores = append(s.Restores, Restore(p))
+		}
+	}
+	r.mu.Lock()
+	gs := r.globals
+	r.mu.Unlock()
+	if gs == nil {
+		return s
+	}
+	s.Restores = append(s.Restores, gs.restores()...)
+	if lags := gs.lags.Load(); lags != nil {
+		for tp, l := range *lags {
+			s.Lags[tp] = l.at(now)
 		}
 	}
 	return s

@@ -56,7 +56,7 @@ type inlag struct {
 
 // owned is a task that the worker was given.
 //
-//	restoring ──(stores are complete)──> waiting ──(all positions are known)──> running ──> gone
+//	restoring ──(stores are complete)──> waiting ──(all positions are known, global stores that it borrows ready)──> running ──> gone
 //	    │                                   │                                      │
 //	    └───────────────────────────────────┴────────── (revoked, lost) ───────────┴──> gone
 type owned struct {
@@ -230,7 +230,7 @@ func (w *worker) patience() time.Duration {
 		return 0
 	}
 	most := time.Second
-	if len(w.order) < len(w.tasks) {
+	if len(w.order) < len(w.tasks) && w.unpositioned() {
 		most = starting // positions come without records, and do not end a poll
 	}
 	if !w.began.IsZero() {
@@ -243,6 +243,16 @@ func (w *worker) patience() time.Duration {
 		}
 	}
 	return max(most, 0)
+}
+
+// unpositioned says whether a task waits for positions, which nobody tells of.
+func (w *worker) unpositioned() bool {
+	for _, o := range w.tasks {
+		if o.task == nil && len(o.started) < len(o.inputs) {
+			return true
+		}
+	}
+	return false
 }
 
 // away marks the worker as parked for good when its loop ends, for the watchdog.

@@ -86,7 +86,7 @@ func (w *worker) restored(o *owned, stores *store.Set, ends map[string]int64, er
 
 // maybeRun makes the task when its stores are complete and all its positions known.
 func (w *worker) maybeRun(o *owned) error {
-	if o.task != nil || o.stores == nil || len(o.started) < len(o.inputs) {
+	if o.task != nil || o.stores == nil || len(o.started) < len(o.inputs) || !w.r.globals.ready(w.r.c.Graph.Subs()[o.id.Sub].Borrows) {
 		return nil
 	}
 	inputs := make([]task.Input, len(o.inputs))
@@ -99,7 +99,7 @@ func (w *worker) maybeRun(o *owned) error {
 	t, err := task.New(task.Config{
 		App: c.App, Name: o.name, Partition: o.id.Partition, Sub: c.Graph.Subs()[o.id.Sub], Inputs: inputs, Stores: o.stores, Out: w.out,
 		Stats: &w.r.stats, OnError: c.OnError, OnDropped: c.OnDropped, Pause: w.pause, MaxIdle: c.MaxIdle.Milliseconds(), CacheBytes: w.share(len(w.order) + 1),
-		QueueBytes: queueBytes, Now: time.Now().UnixMilli(), Recovers: c.Recovers, EmitEvery: c.EmitEvery.Milliseconds(),
+		QueueBytes: queueBytes, Lend: w.r.globals.lend, Now: time.Now().UnixMilli(), Recovers: c.Recovers, EmitEvery: c.EmitEvery.Milliseconds(),
 	})
 	if err != nil {
 		return err
@@ -127,9 +127,13 @@ func (w *worker) maybeRun(o *owned) error {
 }
 
 // share is what each of n tasks may cache: something, if there is anything at all.
-func (w *worker) share(n int) int64 {
-	all := w.r.c.CacheBytes
-	return max(min(all, 1), all/int64(w.r.c.Workers)/int64(n))
+func (w *worker) share(n int) int64 { return max(min(w.r.c.CacheBytes, 1), w.r.share()/int64(n)) }
+
+// runWaiting makes the tasks that have waited for a global store.
+func (w *worker) runWaiting() {
+	for _, o := range w.tasks {
+		w.failIf(w.maybeRun(o))
+	}
 }
 
 // expect tells each changelog's destination what its next record should get, so that a foreign writer is noticed.

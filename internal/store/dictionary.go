@@ -152,6 +152,7 @@ func (d *dictionary) enter(h *host, b *state.Batch) error {
 	}
 	if at, ok := d.observed[name]; ok {
 		h.observed, h.kept = at, at
+		h.seen.Store(at)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"sync/atomic"
 
 	"github.com/weirstream/weir/internal/rows"
 	"github.com/weirstream/weir/state"
@@ -27,6 +28,8 @@ type host struct {
 	keep     int64  // rows from here on are needed
 	swept    []byte // the greatest key below which rows were deleted as expired
 	buf, end []byte
+	watcher  atomic.Pointer[Watcher] // of the committed rows
+	seen     atomic.Int64            // kept, for borrowers
 }
 
 func newHost(s *Set, spec *rows.Spec) *host {
@@ -35,6 +38,7 @@ func newHost(s *Set, spec *rows.Spec) *host {
 		h.engine = s.mem
 	}
 	h.over.scans = spec.Scans
+	h.seen.Store(-1)
 	h.unkeep()
 	return h
 }

@@ -67,6 +67,15 @@ func add(b *state.Batch, key, val []byte, del bool) {
 	b.Set(key, val)
 }
 
+// each walks the keys that were written, in no order.
+func (o *overlay) each(f func(key []byte)) {
+	if o.ordered != nil {
+		o.ordered.each(func(key, _ []byte, _ bool) { f(key) })
+		return
+	}
+	o.points.each(func(key, _ []byte, _ bool) { f(key) })
+}
+
 func (o *overlay) reset() {
 	o.points.reset()
 	if o.ordered != nil && (o.scans || o.scanned) {

@@ -25,6 +25,9 @@ type Set struct {
 	stick   func(error)
 	expired func(store string)
 
+	lent       map[string]*Lent // of other tasks
+	lendMemory int64            // of each watcher
+
 	mu     sync.Mutex
 	views  int      // guarded by mu
 	closed bool     // guarded by mu
@@ -117,7 +120,7 @@ func (s *Set) Caching(on bool) { s.uncached = !on }
 // Start makes the facades, once the task is restored. ctx is what is in process; the set keeps the pointer.
 func (s *Set) Start(log Logger, ctx *rows.Context, stick func(error), expired func(store string)) error {
 	s.log, s.ctx, s.stick, s.expired = log, ctx, stick, expired
-	s.caches = nil
+	s.caches, s.lent = nil, nil
 	for _, h := range s.stores {
 		f, err := h.spec.Open(h)
 		if err != nil {
@@ -130,11 +133,13 @@ func (s *Set) Start(log Logger, ctx *rows.Context, stick func(error), expired fu
 
 // Store is the typed facade of a store, as its Spec.Open made it; false for a name that the task does not have.
 func (s *Set) Store(name string) (any, bool) {
-	h := s.byName[name]
-	if h == nil {
-		return nil, false
+	if h := s.byName[name]; h != nil {
+		return h.facade, true
 	}
-	return h.facade, true
+	if l := s.lent[name]; l != nil {
+		return l.facade, true
+	}
+	return nil, false
 }
 
 // LogRecord is a record of a changelog.
@@ -195,6 +200,8 @@ func (s *Set) Replay(store string, recs []LogRecord, next int64) error {
 		return h.wrap("restore", err)
 	}
 	h.position, h.kept = next, h.observed
+	h.seen.Store(h.kept)
+	h.gone()
 	return nil
 }
 
@@ -227,6 +234,8 @@ func (s *Set) Forget(store string) error {
 	if err := apply(h.engine, &b); err != nil {
 		return h.wrap("forget", err)
 	}
+	h.seen.Store(h.kept)
+	h.gone()
 	return nil
 }
 
@@ -336,8 +345,10 @@ func (s *Set) committed(positions map[string]int64) {
 	}
 	clear(s.moved)
 	for _, h := range s.stores {
+		h.changed()
 		h.over.reset()
 		h.kept = h.observed
+		h.seen.Store(h.kept)
 		if next, ok := positions[h.spec.Name]; ok {
 			h.position = next
 		}

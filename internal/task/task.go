@@ -34,6 +34,8 @@ type Config struct {
 	Now        int64 // ms
 	Recovers   bool
 	EmitEvery  int64 // ms of wall-clock time; see flow.Env
+	// Lend finds the task's stores that hold a global store, which the sub-topology borrows; nil where it borrows none.
+	Lend func(store string) (*store.Set, bool)
 }
 
 // Input is one partition that a task reads, with what was committed for it.
@@ -119,6 +121,23 @@ func (t *Task) prepareStores() (err error) {
 		return err
 	}
 	t.restoreMarks()
+	return t.borrow()
+}
+
+// borrow makes the global stores readable that the nodes name.
+func (t *Task) borrow() error {
+	for _, name := range t.c.Sub.Borrows {
+		from, ok := (*store.Set)(nil), false
+		if t.c.Lend != nil {
+			from, ok = t.c.Lend(name)
+		}
+		if !ok {
+			return fmt.Errorf("nobody lends the global store %q", name)
+		}
+		if err := t.c.Stores.Borrow(name, from); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -127,7 +146,7 @@ func (t *Task) addStore(s *topology.Store) {
 	t.users[s.Name] = flow.NewNode(t.env, user, nil, nil)
 	topic, ok := s.Changelog()
 	switch {
-	case !ok:
+	case !ok, t.c.Sub.Global: // its positions are Global's affair
 	case s.SourceTopic != "":
 		t.mirrors[s.Name] = flow.TopicPartition{Topic: topic.In(t.c.App), Partition: t.c.Partition}
 	default:
