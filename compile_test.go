@@ -146,6 +146,8 @@ func chainLinks() []link {
 		{"Stream", `weir.Join({S}, {S}, "x", window.Within(1), func({K}, {V}, {V}) int8 { return 0 })`, made("", "", "int8")},
 		{"Stream", `weir.LeftJoin({S}, {S}, "x", window.Within(1), func({K}, {V}, *{V}) int8 { return 0 })`, made("", "", "int8")},
 		{"Stream", `weir.OuterJoin({S}, {S}, "x", window.Within(1), func({K}, *{V}, *{V}) int8 { return 0 }, weir.EmitEvery(0))`, made("", "", "int8")},
+		{"Stream", `weir.AggregateCogroup(weir.Cogroup(func() string { return "" }, weir.Adding({S}.GroupByKey(), func(_ {K}, _ {V}, a string) string { return a })), "x")`, made("Table", "", "string")},
+		{"Stream", `weir.AggregateCogroup(weir.Cogroup(func() string { return "" }, weir.Adding({S}.GroupByKey(), func(_ {K}, _ {V}, a string) string { return a })).And().WindowedBy(window.Sliding(1)), "x")`, windows("string")},
 		{"Stream", `weir.JoinTable({S}, {S}.ToTable("y"), func({K}, {V}, {V}) int8 { return 0 })`, made("", "", "int8")},
 		{"Stream", `weir.LeftJoinTable({S}, {S}.ToTable("y"), func({K}, {V}, *{V}) int8 { return 0 })`, made("", "", "int8")},
 		{"Stream", `weir.JoinGlobal({S}, *new(weir.GlobalTable[string, int16]), func({K}, {V}) (string, bool) { return "", true }, func({K}, {V}, int16) int8 { return 0 })`, made("", "", "int8")},

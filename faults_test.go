@@ -16,6 +16,7 @@ import (
 func TestFaultsOfGroupsAndTables(t *testing.T) {
 	sum := func(a, b int64) int64 { return a + b }
 	add := func(_ string, v, a int64) int64 { return a + v }
+	zero := func() int64 { return 0 }
 	session, tumbling := window.Session(time.Second), window.Tumbling(time.Second)
 	for _, c := range []struct {
 		name    string
@@ -38,6 +39,31 @@ func TestFaultsOfGroupsAndTables(t *testing.T) {
 		{"unlimited from before 1970", func(_ *weir.Builder, s weir.Stream[string, int64]) {
 			weir.Count(s.GroupByKey().WindowedBy(window.Unlimited(at(-1))), "n")
 		}, []string{"WindowedBy", "unlimited windows", "before 1970"}},
+		{"cogroup without init", func(_ *weir.Builder, s weir.Stream[string, int64]) {
+			weir.AggregateCogroup(weir.Cogroup(nil, weir.Adding(s.GroupByKey(), add)), "sums")
+		}, []string{"AggregateCogroup", `store "sums"`, "init is nil"}},
+		{"cogrouped sessions without MergeBy", func(_ *weir.Builder, s weir.Stream[string, int64]) {
+			weir.AggregateCogroup(weir.Cogroup(zero, weir.Adding(s.GroupByKey(), add)).WindowedBy(session), "sums")
+		}, []string{"AggregateCogroup", `store "sums"`, "MergeBy"}},
+		{"cogroup without add", func(_ *weir.Builder, s weir.Stream[string, int64]) {
+			var none func(string, int64, int64) int64
+			weir.AggregateCogroup(weir.Cogroup(zero, weir.Adding(s.GroupByKey(), none)), "sums")
+		}, []string{"Adding", "function is nil"}},
+		{"cogroup on close", func(_ *weir.Builder, s weir.Stream[string, int64]) {
+			weir.AggregateCogroup(weir.Cogroup(zero, weir.Adding(s.GroupByKey(), add)).WindowedBy(tumbling), "sums", weir.EmitOnClose())
+		}, []string{"AggregateCogroup", "EmitOnClose does not fit"}},
+		{"cogrouped bad windows, once", func(_ *weir.Builder, s weir.Stream[string, int64]) {
+			in := weir.Adding(s.GroupByKey(), add)
+			weir.AggregateCogroup(weir.Cogroup(zero, in).And(in).WindowedBy(tumbling), "sums", weir.Retention(time.Millisecond))
+		}, []string{"AggregateCogroup", `store "sums"`, "Retention(1ms)"}},
+		{"cogroup of two builders", func(_ *weir.Builder, s weir.Stream[string, int64]) {
+			other := weir.From(weir.NewBuilder(), clicks)
+			weir.AggregateCogroup(weir.Cogroup(zero, weir.Adding(s.GroupByKey(), add), weir.Adding(other.GroupByKey(), add)), "sums")
+		}, []string{"AggregateCogroup", `store "sums"`, "another Builder"}},
+		{"two repartitions of one name", func(_ *weir.Builder, s weir.Stream[string, int64]) {
+			by := func(k string, _ int64) string { return k }
+			weir.AggregateCogroup(weir.Cogroup(zero, weir.Adding(weir.GroupBy(s, by), add), weir.Adding(weir.GroupBy(s, by), add)), "sums")
+		}, []string{"sums-repartition"}},
 		{"no windows", func(_ *weir.Builder, s weir.Stream[string, int64]) { weir.Count(s.GroupByKey().WindowedBy(nil), "n") }, []string{"WindowedBy", "no windows"}},
 		{"bad windows", func(_ *weir.Builder, s weir.Stream[string, int64]) {
 			weir.Count(s.GroupByKey().WindowedBy(window.Hopping(time.Second, time.Minute)), "n")

@@ -105,13 +105,17 @@ func GroupBy[K, V, K2 any](s Stream[K, V], f func(K, V) K2, opts ...OpOption) Gr
 
 // WindowedBy groups by window too: tumbling, hopping, sliding, session or unlimited.
 func (g Grouped[K, V]) WindowedBy(w window.Spec) Windowed[K, V] {
+	checkWindows(g.g.b, w)
+	return Windowed[K, V]{g.g, w}
+}
+
+func checkWindows(b *Builder, w window.Spec) {
 	o := &op{kind: "WindowedBy"}
 	if w == nil {
-		g.g.b.faultf(o, "no windows")
+		b.faultf(o, "no windows")
 	} else if err := w.Validate(); err != nil {
-		g.g.b.faultf(o, "%w", err)
+		b.faultf(o, "%w", err)
 	}
-	return Windowed[K, V]{g.g, w}
 }
 
 // Aggregator says how an aggregate A of values V is kept. Where A is nilable, a nil aggregate counts as none: Init runs again, and a first nil
@@ -147,10 +151,10 @@ func (a Aggregator[K, V, A]) init() (sum A) {
 	return sum
 }
 
-// folding is the aggregator with panics as errors.
-func (a Aggregator[K, V, A]) folding() func(*flow.Node) flow.Folding[K, V, A] {
+// folding is the aggregator with panics as errors. input is which of a cogroup's it is for.
+func (a Aggregator[K, V, A]) folding(input string) func(*flow.Node) flow.Folding[K, V, A] {
 	return func(n *flow.Node) flow.Folding[K, V, A] {
-		f := flow.Folding[K, V, A]{Nulls: null.Nilable[V]()}
+		f := flow.Folding[K, V, A]{Nulls: null.Nilable[V](), Input: input}
 		f.Add = func(r Record[K, V], now A, has bool) (sum A, err error) {
 			defer flow.Catch(&err)
 			if !has {
@@ -232,7 +236,7 @@ func Aggregate[K, KO, V, A any](g Aggregable[K, KO, V], store string, a Aggregat
 	if _, ok := p.spec.(window.SessionWindows); ok && a.Merge == nil {
 		p.b.faultf(o, "store %q: session windows need the Aggregator's Merge", store)
 	}
-	return aggregated(p, o, store, p.input(store), nil, a.folding())
+	return aggregated(p, o, store, p.input(store), nil, a.folding(""))
 }
 
 func (p plan[K, KO, V]) newOp(kind string, opts []OpOption) *op {
@@ -259,6 +263,7 @@ type aggregation[K, V, A any] struct {
 	key     *serdeRef[K]
 	value   *serdeRef[A]
 	folding func(*flow.Node) flow.Folding[K, V, A]
+	shared  *sharing // of a cogroup, after its first input
 }
 
 // aggregated adds the node of an aggregation. The table's key is known by its windows only at run time: KO is K or window.Key[K].
@@ -278,6 +283,9 @@ func aggregated[K, KO, V, A any](p plan[K, KO, V], o *op, store string, in input
 
 // plain aggregates by key alone.
 func (a aggregation[K, V, A]) plain() made[K, A] {
+	if a.shared != nil {
+		return a.plainAgain()
+	}
 	if a.o.store.history != nil {
 		return versionedTable(a.b, a.o, a.name, a.store, a.in.parents, a.key, a.value,
 			func(n *flow.Node, t *rows.Versions[K, A], old bool, next flow.Receiver[K, changes[A]]) flow.Receiver[K, V] {
@@ -288,6 +296,27 @@ func (a aggregation[K, V, A]) plain() made[K, A] {
 		func(n *flow.Node, t *rows.Table[K, A], old bool, next flow.Receiver[K, changes[A]]) flow.Receiver[K, V] {
 			return flow.Aggregate(n, t, a.folding(n), old, next)
 		}, nil)
+}
+
+// plainAgain aggregates into a store that another input of a cogroup has declared.
+func (a aggregation[K, V, A]) plainAgain() made[K, A] {
+	n := addNode(a.b, a.o, a.name, a.in.parents, func(n *flow.Node, next flow.Receiver[K, changes[A]]) (flow.Receiver[K, V], error) {
+		t, err := keyValueRows[K, A](n.Env, a.store)
+		if err != nil {
+			return nil, err
+		}
+		return flow.Aggregate(n, t, a.folding(n), a.shared.olds.wanted, next), nil
+	})
+	n.Stores = []string{a.store}
+	return made[K, A]{n: n}
+}
+
+// declared declares the store, unless another input of a cogroup has.
+func (a aggregation[K, V, A]) declared(make func() *rows.Spec) *rows.Spec {
+	if a.shared != nil {
+		return a.shared.spec
+	}
+	return addSpec(a.b, a.o, a.store, a.key, a.value, make)
 }
 
 // windows aggregates by key and window.
@@ -312,7 +341,7 @@ func (a aggregation[K, V, A]) retention(spec window.Spec) int64 {
 	if given == nil {
 		return need
 	}
-	if given.Milliseconds() < need || *given%time.Millisecond != 0 {
+	if a.shared == nil && (given.Milliseconds() < need || *given%time.Millisecond != 0) {
 		a.b.faultf(a.o, "store %q: Retention(%v) must be whole milliseconds and at least %v", a.store, *given, time.Duration(need)*time.Millisecond)
 	}
 	return given.Milliseconds()
@@ -332,7 +361,7 @@ func (a aggregation[K, V, A]) closing() *flow.Closing {
 
 func (a aggregation[K, V, A]) timeWindows(w window.TimeWindows) made[window.Key[K], A] {
 	layout := rows.Windowing{Size: w.SizeMs(), Advance: w.AdvanceMs(), Retention: a.retention(w)}
-	spec := addSpec(a.b, a.o, a.store, a.key, a.value, func() *rows.Spec {
+	spec := a.declared(func() *rows.Spec {
 		s := rows.NewWindow(a.store, a.key.s, a.value.s, layout)
 		s.Emits = a.o.emitOnClose
 		return s
@@ -351,7 +380,7 @@ func (a aggregation[K, V, A]) timeWindows(w window.TimeWindows) made[window.Key[
 
 func (a aggregation[K, V, A]) sliding(w window.SlidingWindows) made[window.Key[K], A] {
 	layout := rows.Windowing{Size: w.DiffMs(), Retention: a.retention(w), Indexed: a.o.emitOnClose}
-	spec := addSpec(a.b, a.o, a.store, a.key, a.value, func() *rows.Spec {
+	spec := a.declared(func() *rows.Spec {
 		s := rows.NewWindow(a.store, a.key.s, a.value.s, layout)
 		s.Emits = a.o.emitOnClose
 		return s
@@ -372,11 +401,11 @@ func (a aggregation[K, V, A]) unlimited(w window.UnlimitedWindows) made[window.K
 	if a.o.emitOnClose {
 		a.b.faultf(a.o, "store %q: EmitOnClose does not fit unlimited windows: they never close", a.store)
 	}
-	if a.o.store.retention != nil {
+	if a.o.store.retention != nil && a.shared == nil {
 		a.b.faultf(a.o, "store %q: Retention does not fit unlimited windows: they are kept for ever", a.store)
 	}
 	layout := rows.Windowing{Size: math.MaxInt64}
-	spec := addSpec(a.b, a.o, a.store, a.key, a.value, func() *rows.Spec { return rows.NewWindow(a.store, a.key.s, a.value.s, layout) })
+	spec := a.declared(func() *rows.Spec { return rows.NewWindow(a.store, a.key.s, a.value.s, layout) })
 	return windowedTable(a, spec, rows.WindowKind, windowRows[K, A], keySerde(a, window.UnlimitedKeySerde[K]),
 		func(n *flow.Node, old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
 			t, err := windowRows[K, A](n.Env, a.store)
@@ -389,7 +418,7 @@ func (a aggregation[K, V, A]) unlimited(w window.UnlimitedWindows) made[window.K
 
 func (a aggregation[K, V, A]) sessions(w window.SessionWindows) made[window.Key[K], A] {
 	retention := a.retention(w)
-	spec := addSpec(a.b, a.o, a.store, a.key, a.value, func() *rows.Spec {
+	spec := a.declared(func() *rows.Spec {
 		s := rows.NewSession(a.store, a.key.s, a.value.s, retention, a.o.emitOnClose)
 		s.Emits = a.o.emitOnClose
 		return s
@@ -439,6 +468,9 @@ func windowedTable[K, V, A any](a aggregation[K, V, A], spec *rows.Spec, kind ro
 	make func(n *flow.Node, old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error)) made[window.Key[K], A] {
 	spec.Kind = kind
 	old := &olds{stored: true}
+	if a.shared != nil {
+		old = a.shared.olds
+	}
 	n := addNode(a.b, a.o, a.name, a.in.parents, func(n *flow.Node, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
 		return make(n, old.wanted, next)
 	})

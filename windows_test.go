@@ -48,28 +48,31 @@ func happenings(unit int64, befall ...string) *rapid.Generator[[]happening] {
 
 // live runs what happens. A crash follows a commit: what is uncommitted would be done again.
 func live(d *weirtest.Driver, all []happening) {
-	in := weirtest.In(d, texts)
 	for _, h := range all {
-		switch h.Kind {
-		case "record":
-			in.SendAt(h.Key, h.Value, at(h.At))
-		case "null key":
-			d.SendRaw("texts", 0, nil, []byte("x"), at(1<<40))
-		case "commit":
-			d.Commit()
-		case "tick":
-			d.AdvanceWallClock(600 * time.Millisecond)
-		case "restart":
-			d.Restart()
-		case "rebuild":
-			d.Commit()
-			d.Rebuild()
-		case "crash":
-			d.Commit()
-			d.Crash()
-		}
+		happen(d, h)
 	}
 	d.Commit()
+}
+
+func happen(d *weirtest.Driver, h happening) {
+	switch h.Kind {
+	case "record":
+		weirtest.In(d, texts).SendAt(h.Key, h.Value, at(h.At))
+	case "null key":
+		d.SendRaw("texts", 0, nil, []byte("x"), at(1<<40))
+	case "commit":
+		d.Commit()
+	case "tick":
+		d.AdvanceWallClock(600 * time.Millisecond)
+	case "restart":
+		d.Restart()
+	case "rebuild":
+		d.Commit()
+		d.Rebuild()
+	case "crash":
+		d.Commit()
+		d.Crash()
+	}
 }
 
 // joined aggregates values to the text of all of them, in the order in which they came.

@@ -17,6 +17,8 @@ type Folding[K, V, A any] struct {
 	Drop func(A) (bool, error)
 	// Nulls says that null values are aggregated.
 	Nulls bool
+	// Input is which stream of a cogroup it is for; each has a time of its own. It is empty where there is only one.
+	Input string
 }
 
 // takes says whether a record is aggregated; one that is not is counted.

@@ -38,7 +38,7 @@ type meeting[K, A any] struct {
 // not merge once another key has moved it, as in Kafka.
 func AggregateSessions[K, V, A any](n *Node, name string, s *rows.Sessions[K, A], w window.SessionWindows, f Folding[K, V, A], emit *Closing, old bool, next Receiver[window.Key[K], Change[A]]) Receiver[K, V] {
 	a := &sessions[K, V, A]{Folding: f, n: n, s: s, ctx: s.T.Host().Context(), w: w}
-	a.clock = newClock(n.Env, name, s.T.Host(), w.GapMs()+w.GraceMs(), emit != nil)
+	a.clock = newClock(n.Env, name, f.Input, s.T.Host(), w.GapMs()+w.GraceMs(), emit != nil)
 	if n.Env.Recovers {
 		s.T.Recover()
 	}

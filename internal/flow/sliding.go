@@ -24,7 +24,7 @@ type sliding[K, V, A any] struct {
 // time is the greatest of its records'.
 func AggregateSliding[K, V, A any](n *Node, name string, s *rows.Windows[K, A], w window.SlidingWindows, f Folding[K, V, A], emit *Closing, old bool, next Receiver[window.Key[K], Change[A]]) Receiver[K, V] {
 	a := &sliding[K, V, A]{folder: newFolder(n, s.T, f), s: s, w: w, diff: w.DiffMs()}
-	a.clock = newClock(n.Env, name, s.T.Host(), w.GraceMs(), emit != nil)
+	a.clock = newClock(n.Env, name, f.Input, s.T.Host(), w.GraceMs(), emit != nil)
 	if emit == nil {
 		watch(n, s.T, old, nil, next)
 		return a.take

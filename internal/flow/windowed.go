@@ -22,7 +22,7 @@ type windowed[K, V, A any] struct {
 // AggregateWindows keeps an aggregate of each key and window (Kafka's KStreamWindowAggregate). A null key is dropped and does not move the time. Each
 // window of a record that is closed is a late drop of its own. A result's time is the greatest of its records'.
 func AggregateWindows[K, V, A any](n *Node, name string, t *WindowTable[K, A], w window.TimeWindows, f Folding[K, V, A], emit *Closing, old bool, next Receiver[window.Key[K], Change[A]]) Receiver[K, V] {
-	a := &windowed[K, V, A]{folder: newFolder(n, t, f), w: w, clock: newClock(n.Env, name, t.Host(), w.GraceMs(), emit != nil)}
+	a := &windowed[K, V, A]{folder: newFolder(n, t, f), w: w, clock: newClock(n.Env, name, f.Input, t.Host(), w.GraceMs(), emit != nil)}
 	if emit == nil {
 		watch(n, t, old, nil, next)
 		return a.take

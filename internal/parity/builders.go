@@ -11,6 +11,7 @@ import (
 // families are the topologies that are built here, a file each.
 var families = map[string]func() map[string]Build{
 	"aggregates":    aggregates,
+	"cogroup":       cogroups,
 	"global":        global,
 	"processors":    processors,
 	"sessions":      sessions,

@@ -130,13 +130,18 @@ func (t *Table[KK, V]) peek() (*Row[V], error) {
 	return &t.one, t.loadOne()
 }
 
-// Put gives the row a value and a time in ms; nil of a nilable kind drops it. A value older than the store keeps is counted and dropped.
+// Put gives the row a value and a time in ms; nil of a nilable kind drops it. A value older than the store keeps is counted and not kept; who
+// watches, and then the changelog too, is told of it all the same.
 func (t *Table[KK, V]) Put(r *Row[V], v V, at int64) error {
 	if t.nilable && null.Is(v) {
 		return t.Drop(r, at)
 	}
-	if dead, err := t.late(r); dead || err != nil {
+	dead, err := t.late(r)
+	switch {
+	case err != nil:
 		return err
+	case dead:
+		return t.pass(r, Row[V]{Value: v, Has: true, At: at}, at)
 	}
 	r.Value, r.Has, r.At = v, true, at
 	return t.changed(r, at)
@@ -148,8 +153,12 @@ func (t *Table[KK, V]) Drop(r *Row[V], at int64) error { return t.DropAggregate(
 // DropAggregate is Drop of a row whose watchers are told another time than the changelog: that of the aggregate which is gone. With a cache they
 // are told the changelog's, as in Kafka.
 func (t *Table[KK, V]) DropAggregate(r *Row[V], at, told int64) error {
-	if dead, err := t.late(r); dead || err != nil {
+	dead, err := t.late(r)
+	switch {
+	case err != nil:
 		return err
+	case dead:
+		return t.pass(r, Row[V]{At: at}, told)
 	}
 	var zero V
 	r.Value, r.Has, r.At = zero, false, at
@@ -347,6 +356,27 @@ func (t *Table[KK, V]) changed(r *Row[V], told int64) error {
 	}
 	t.touch(r)
 	return nil
+}
+
+// pass tells of a change that the store does not keep, as Kafka's stores do.
+func (t *Table[KK, V]) pass(r *Row[V], now Row[V], told int64) error {
+	if t.onUpdate == nil {
+		return nil
+	}
+	key := t.key
+	if r.idx != 0 {
+		key = t.rows.keyOf(r)
+	}
+	if now.Has {
+		if err := t.encode(&now); err != nil {
+			return err
+		}
+	}
+	if err := t.log(key, &now); err != nil {
+		return err
+	}
+	now.At = told
+	return t.forward(key, &now, nil, false)
 }
 
 // late observes the time of a row that is to be changed, and says whether the store keeps it no more.

@@ -1,0 +1,132 @@
+package weir_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/weirstream/weir"
+	"github.com/weirstream/weir/serde"
+	"github.com/weirstream/weir/weirtest"
+	"github.com/weirstream/weir/window"
+)
+
+var moreTexts = weir.NewTopic("more", serde.String(), serde.String())
+
+// twoTexts adds values of texts as they are, and those of more in brackets.
+func twoTexts(b *weir.Builder) weir.Cogrouped[string, string] {
+	return weir.Cogroup(func() string { return "" },
+		weir.Adding(weir.From(b, texts).GroupByKey(), func(_, v, sum string) string { return sum + v }),
+		weir.Adding(weir.From(b, moreTexts).GroupByKey(), func(_, v, sum string) string { return sum + "(" + v + ")" }),
+	).MergeBy(func(_ string, a, b string) string { return a + b })
+}
+
+// ofMore says which records of a random test go to more.
+func ofMore(h happening) bool { return h.Value == "z" }
+
+// cogroupedOf computes cogrouped tumbling windows: each stream has its own time, and a size of 0 is no windows.
+func cogroupedOf(all []happening, size, grace int64) (table map[string]string, late int64) {
+	table = map[string]string{}
+	now := map[bool]int64{true: -1, false: -1}
+	for _, h := range all {
+		if h.Kind != "record" {
+			continue
+		}
+		more, v, k := ofMore(h), h.Value, h.Key
+		now[more] = max(now[more], h.At)
+		if more {
+			v = "(" + v + ")"
+		}
+		if size > 0 {
+			start := h.At / size * size
+			if start+size <= now[more]-grace {
+				late++
+				continue
+			}
+			k = fmt.Sprintf("%s[%d,%d]", k, start, start+size)
+		}
+		table[k] += v
+	}
+	return table, late
+}
+
+// livedByTwo is lived for a topology of both topics.
+func livedByTwo(t testing.TB, topo *weir.Topology, all []happening, opts ...weirtest.Option) (table map[string]string, late int64) {
+	d := weirtest.New(t, topo, opts...)
+	for _, h := range all {
+		if h.Kind == "record" && ofMore(h) {
+			weirtest.In(d, moreTexts).SendAt(h.Key, h.Value, at(h.At))
+			continue
+		}
+		happen(d, h)
+	}
+	d.Commit()
+	return weirtest.Table(weirtest.Out(d, outTexts)), dropped(d, "late")
+}
+
+func TestCogroupsAgainstTheirDefinition(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		unit := rapid.SampledFrom([]int64{1, 20_000}).Draw(r, "unit")
+		size := unit * rapid.Int64Range(1, 40).Draw(r, "size")
+		grace := unit * rapid.Int64Range(0, 30).Draw(r, "grace")
+		all := happenings(unit, "commit", "restart", "crash").Draw(r, "all")
+		every := weirtest.CommitEvery(rapid.IntRange(0, 5).Draw(r, "commit every"))
+		for _, opts := range [][]weir.OpOption{nil, {weir.NoCache()}} {
+			topo := built(t, func(b *weir.Builder) { weir.AggregateCogroup(twoTexts(b), "sums", opts...).ToStream().To(outTexts) })
+			table, _ := livedByTwo(t, topo, all, every)
+			want, _ := cogroupedOf(all, 0, 0)
+			sameTable(r, "by key", table, want)
+
+			topo = built(t, func(b *weir.Builder) {
+				w := window.Tumbling(ms(size)).Grace(ms(grace))
+				flat(weir.AggregateCogroup(twoTexts(b).WindowedBy(w), "sums", append(opts, weir.Retention(1000*time.Hour))...).ToStream()).To(outTexts)
+			})
+			table, late := livedByTwo(t, topo, all, every)
+			want, wantLate := cogroupedOf(all, size, grace)
+			sameTable(r, "by window", table, want)
+			sameLate(r, late, wantLate)
+		}
+	})
+}
+
+// The model must see when both streams have one time.
+func TestTheCogroupModelSeesWhoseTimeItIs(t *testing.T) {
+	all := []happening{{Kind: "record", Key: "a", Value: "x", At: 100}, {Kind: "record", Key: "a", Value: "z", At: 5}, {Kind: "record", Key: "a", Value: "y", At: 5}}
+	table, late := cogroupedOf(all, 10, 0)
+	if got := fmt.Sprint(table); got != "map[a[0,10]:(z) a[100,110]:x]" || late != 1 {
+		t.Errorf("the model says %s, and %d late", got, late)
+	}
+}
+
+// Sessions and sliding windows of two streams, and rows that are dropped.
+func TestCogroupsOfOtherWindows(t *testing.T) {
+	for want, w := range map[string]window.Spec{
+		"map[a[5,20]:p(q)r]": window.Session(10 * time.Millisecond),
+		"map[a[0,10]:p a[10,20]:(q)r a[13,23]:r a[2,12]:p(q) a[6,16]:(q)]": window.Sliding(10 * time.Millisecond),
+		"map[a[0,9223372036854775807]:p(q)r]":                              window.Unlimited(at(0)),
+		"map[a[0,10]:p a[10,20]:(q) a[20,30]:r]":                           window.Tumbling(10 * time.Millisecond),
+		"map[a[0,10]:p a[10,20]:(q) a[15,25]:r a[20,30]:r a[5,15]:p(q)]":   window.Hopping(10*time.Millisecond, 5*time.Millisecond),
+	} {
+		d := weirtest.New(t, built(t, func(b *weir.Builder) {
+			c := twoTexts(b).DropIf(func(sum string) bool { return len(sum) > 6 })
+			flat(weir.AggregateCogroup(c.WindowedBy(w), "sums").ToStream()).To(outTexts)
+		}))
+		weirtest.In(d, texts).SendAt("a", "p", at(5))
+		weirtest.In(d, moreTexts).SendAt("a", "q", at(12))
+		weirtest.In(d, texts).SendAt("a", "r", at(20))
+		sums := weirtest.Table(weirtest.Out(d, outTexts))
+		if got := fmt.Sprint(sums); got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", w, got, want)
+		}
+		weirtest.In(d, moreTexts).SendAt("a", "long!", at(20))
+		dropped := false
+		for _, r := range weirtest.Out(d, outTexts).All() {
+			dropped = dropped || r.IsNull()
+		}
+		if !dropped {
+			t.Errorf("%s: no row was dropped", w)
+		}
+	}
+}
