@@ -23,6 +23,8 @@ var ErrRemoved = errors.New("the restore was called off")
 type Log struct {
 	Store string
 	kafka.TP
+	// Source says that the partition is an input of the task: rows come as far as the group has committed, and the rest when the task reads it.
+	Source bool
 }
 
 // Job is one task's stores.
@@ -49,6 +51,7 @@ type part struct {
 	store    string
 	position int64
 	end      int64
+	source   bool // nothing from end on may be applied
 	records  int64
 	began    time.Time
 	moved    time.Time
@@ -185,9 +188,14 @@ func (r *Restorer) open(ctx context.Context, j *Job) (stores *store.Set, starts 
 	}
 	for {
 		starts, ends, err := r.bounds(ctx, tps)
+		committed := map[kafka.TP]int64{}
+		if err == nil {
+			committed, err = r.committed(ctx, j)
+		}
 		switch {
 		case err == nil:
 			j.plan(ends)
+			j.stopAt(stores, committed, starts)
 			return stores, starts, nil
 		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
 			return stores, nil, fmt.Errorf("task %s: where changelogs end: %w", j.Task, err)
@@ -201,6 +209,40 @@ func (r *Restorer) bounds(ctx context.Context, tps []kafka.TP) (starts, ends map
 		ends, err = r.c.Cluster.EndOffsets(ctx, tps...)
 	}
 	return starts, ends, err
+}
+
+// committed are the offsets up to which the group has read those logs that are inputs.
+func (r *Restorer) committed(ctx context.Context, j *Job) (map[kafka.TP]int64, error) {
+	var inputs []kafka.TP
+	for _, l := range j.Logs {
+		if l.Source {
+			inputs = append(inputs, l.TP)
+		}
+	}
+	if len(inputs) == 0 {
+		return nil, nil
+	}
+	got, err := r.c.Cluster.CommittedOffsets(ctx, r.c.Settings.App, inputs...)
+	at := map[kafka.TP]int64{}
+	for tp, c := range got {
+		at[tp] = c.Offset
+	}
+	return at, err
+}
+
+// stopAt ends the restore of inputs at what is committed: at the start, where nothing is. Rows that go further, for the last commit stopped half way,
+// stay: the task reads these records again.
+func (j *Job) stopAt(stores *store.Set, committed, starts map[kafka.TP]int64) {
+	for tp, at := range committed {
+		p := j.parts[tp]
+		p.source = true
+		if had, ok := stores.Position(p.store); ok {
+			at = max(at, had)
+		}
+		if at = max(at, starts[tp]); at < p.end {
+			p.end = at
+		}
+	}
 }
 
 func (j *Job) plan(ends map[kafka.TP]int64) {
@@ -367,6 +409,10 @@ func (r *Restorer) apply(j *Job, f *kafka.Fetched) error {
 	recs := make([]store.LogRecord, 0, len(f.Records))
 	next := p.position
 	for _, rec := range f.Records {
+		if p.source && rec.Offset >= p.end {
+			next = p.end
+			break
+		}
 		next = rec.Offset + 1
 		if rec.Attrs.IsControl() {
 			continue

@@ -110,7 +110,7 @@ type outcome struct {
 func (b *bench) add(open func(context.Context) (*store.Set, error)) chan outcome {
 	got := make(chan outcome, 2)
 	b.r.Add(context.Background(), &Job{
-		Task: "0_0", Logs: []Log{{"sums", tp}}, Open: open,
+		Task: "0_0", Logs: []Log{{Store: "sums", TP: tp}}, Open: open,
 		Done: func(s *store.Set, ends map[string]int64, err error) { got <- outcome{s, ends, err} },
 	})
 	return got
@@ -395,7 +395,7 @@ func TestEndCallsOff(t *testing.T) {
 		cl := b.client(kgo.TransactionalID("other"), kgo.TransactionTimeout(10*time.Minute))
 		b.ok(cl.BeginTransaction())
 		b.write(cl, 0, 1)
-		b.r.Add(context.Background(), &Job{Task: "0_0", Logs: []Log{{"sums", tp}}, Open: b.open, Done: done})
+		b.r.Add(context.Background(), &Job{Task: "0_0", Logs: []Log{{Store: "sums", TP: tp}}, Open: b.open, Done: done})
 		b.r.Add(context.Background(), &Job{Task: "0_1", Open: func(ctx context.Context) (*store.Set, error) { <-ctx.Done(); return nil, ctx.Err() }, Done: done})
 		time.Sleep(5 * time.Second)
 		cl.Close()
@@ -510,7 +510,7 @@ func TestRestoreSaysHowFarItIs(t *testing.T) {
 		var heard []int64
 		done := make(chan outcome, 1)
 		b.r.Add(context.Background(), &Job{
-			Task: "0_0", Logs: []Log{{"sums", tp}}, Open: b.open, Moved: func(at int64) { heard = append(heard, at) },
+			Task: "0_0", Logs: []Log{{Store: "sums", TP: tp}}, Open: b.open, Moved: func(at int64) { heard = append(heard, at) },
 			Done: func(s *store.Set, ends map[string]int64, err error) { done <- outcome{s, ends, err} },
 		})
 		b.check(<-done, 10, 10)

@@ -25,8 +25,12 @@ func (w *worker) restore(o *owned, open *store.Set) {
 	}
 	j := &changelog.Job{Task: o.name}
 	for _, s := range sub.Stores {
-		if topic, ok := s.Changelog(); ok {
-			j.Logs = append(j.Logs, changelog.Log{Store: s.Name, TP: kafka.TP{Topic: topic.In(w.r.c.App), Partition: o.id.Partition}})
+		topic, ok := s.Changelog()
+		if ok && s.SourceTopic != "" { // it may have fewer partitions than there are tasks
+			ok = slices.Contains(o.inputs, kafka.TP{Topic: s.SourceTopic, Partition: o.id.Partition})
+		}
+		if ok {
+			j.Logs = append(j.Logs, changelog.Log{Store: s.Name, TP: kafka.TP{Topic: topic.In(w.r.c.App), Partition: o.id.Partition}, Source: s.SourceTopic != ""})
 		}
 	}
 	j.Open = func(ctx context.Context) (*store.Set, error) {
