@@ -10,11 +10,12 @@ const (
 	SessionKind
 	CustomKind
 	VersionedKind
+	BufferKind
 )
 
 // String names the kind.
 func (k Kind) String() string {
-	return [...]string{"key-value", "window", "session", "custom", "versioned"}[k]
+	return [...]string{"key-value", "window", "session", "custom", "versioned", "buffer"}[k]
 }
 
 // Spec is a store as its descriptor declares it, without types. Flags may be changed until the store is opened.
@@ -30,7 +31,7 @@ type Spec struct {
 	Sourced   bool              // filled from a source topic, which restores it: no rows are lost when they are forgotten
 	Emits     bool              // windows are emitted on close: rows wait for Host.Keep before they expire
 	Retention int64             // ms; windows and sessions; 0 keeps for ever
-	History   int64             // ms; of versioned stores
+	History   int64             // ms; of versioned stores, and how long records wait in buffers
 	Config    map[string]string // of the changelog topic
 	// Scans says that the store is read by ranges as well as by key: its uncommitted rows are kept in order from the start.
 	Scans bool
