@@ -35,3 +35,20 @@ func ExampleVersioned() {
 	// tea 500
 	// at first: 3 until 08:10
 }
+
+// An order waits a minute for prices of its time that are late.
+func ExampleGrace() {
+	b := weir.NewBuilder()
+	price := weir.TableFrom(b, prices, "prices", weir.Versioned(time.Hour))
+	weir.JoinTable(weir.From(b, orders), price, func(_ string, amount, price int64) int64 { return amount * price },
+		weir.Named("priced"), weir.Grace(time.Minute)).To(tallies)
+
+	d := driven(b)
+	priced, ordered, out := weirtest.In(d, prices), weirtest.In(d, orders), weirtest.Out(d, tallies)
+	priced.SendAt("tea", 3, eightOClock)
+	ordered.SendAt("tea", 100, eightOClock.Add(10*time.Minute))
+	priced.SendAt("tea", 5, eightOClock.Add(9*time.Minute)) // late, but in time
+	ordered.SendAt("tea", 200, eightOClock.Add(11*time.Minute))
+	printAll(out)
+	// Output: tea 500
+}

@@ -17,7 +17,7 @@ func OrZero[T any](p *T) (v T) {
 
 // JoinTable joins each stream record with the table's row of its key at that moment (Versioned: at its time); none: nothing. Null key or value is dropped.
 func JoinTable[K, V, T, VO any](s Stream[K, V], t Table[K, T], f func(K, V, T) VO, opts ...OpOption) Stream[K, VO] {
-	o := s.b.newOp("JoinTable", opts, joinTableOptions)
+	o := s.b.newOp("JoinTable", opts, joinTableOptions, graceOptions)
 	return joinTable(s, t, o, false, func(r Record[K, V], row T, _ bool) (VO, error) {
 		return flow.Call3(f, r.Key, r.Value, row)
 	})
@@ -25,7 +25,7 @@ func JoinTable[K, V, T, VO any](s Stream[K, V], t Table[K, T], f func(K, V, T) V
 
 // LeftJoinTable is JoinTable with nil where there is no row. A null key joins nil; a null value is dropped.
 func LeftJoinTable[K, V, T, VO any](s Stream[K, V], t Table[K, T], f func(K, V, *T) VO, opts ...OpOption) Stream[K, VO] {
-	o := s.b.newOp("LeftJoinTable", opts, joinTableOptions)
+	o := s.b.newOp("LeftJoinTable", opts, joinTableOptions, graceOptions)
 	o.nullKeys = true
 	return joinTable(s, t, o, true, func(r Record[K, V], row T, has bool) (VO, error) {
 		if !has {
@@ -51,14 +51,17 @@ func joinTable[K, V, T, VO any](s Stream[K, V], t Table[K, T], o *op, left bool,
 	through.value = nil // ValueSerde is the result's
 	s = repartitioned(s, &through, "join")
 	find, stores := lookFor(t.made)
+	later := waits(s, t, o)
 	n := addNode(b, o, b.nodeName(o), s.parents(), func(n *flow.Node, next flow.Receiver[K, VO]) (flow.Receiver[K, V], error) {
 		look, err := find(n.Env)
 		if err != nil {
 			return nil, err
 		}
-		return flow.JoinTable(n, left, look, join, next), nil
+		return joinLater(later, n, left, look, join, next)
 	})
-	n.Stores = stores
+	if n.Stores = stores; later != nil {
+		n.Stores = append(slices.Clone(stores), later.store)
+	}
 	b.graph.Copartition(o.String(), slices.Compact([]*topology.Node{s.n, t.n})...)
 	return Stream[K, VO]{b: b, n: n, key: s.key, value: option[VO](b, o, "ValueSerde", o.value)}
 }

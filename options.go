@@ -46,8 +46,9 @@ type op struct {
 	topicConfig       map[string]string
 	emitOnClose       bool
 	emitEvery         *time.Duration
-	nullKeys          bool // of a left join: null keys pass its repartition topic
-	quiet             bool // of a table's filter: what was nothing and is nothing is left out, where the values of before are known
+	grace             *time.Duration // of a stream-table join; nil without Grace
+	nullKeys          bool           // of a left join: null keys pass its repartition topic
+	quiet             bool           // of a table's filter: what was nothing and is nothing is left out, where the values of before are known
 }
 
 // storeOptions are the options of an operator's store.

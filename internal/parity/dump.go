@@ -65,6 +65,9 @@ func (e exposed) dumped(s *topology.Store, b bare) (Store, error) {
 	if s.Kind == rows.VersionedKind {
 		return dumpVersions(s, b, e.times)
 	}
+	if s.Kind == rows.BufferKind {
+		return dumpWaiting(s, b)
+	}
 	store := Store{Kind: s.Kind.String()}
 	read := reading(s)
 	it, err := b.Iter(nil, nil, false)

@@ -28,6 +28,8 @@ func letter(_, v text) text {
 func streamTable() map[string]Build {
 	rows := func(b *weir.Builder) table { return tableOf(b, "r", "t") }
 	past := func(b *weir.Builder) table { return tableOf(b, "r", "t", weir.Versioned(time.Minute)) }
+	j := weir.Named("j")
+	grace := func(seconds int) weir.OpOption { return weir.Grace(time.Duration(seconds) * time.Second) }
 	left := func(b *weir.Builder) { out(weir.LeftJoinTable(in(b), rows(b), overLeft)) }
 	return map[string]Build{
 		"inner": func(b *weir.Builder) { out(weir.JoinTable(in(b), rows(b), over)) },
@@ -56,9 +58,16 @@ func streamTable() map[string]Build {
 			result := weir.KeyBy(weir.JoinTable(in(b), rows(b), over), letter)
 			counts(weir.Count(result.GroupByKey(weir.Named("g")), "agg"))
 		},
-		"cached":          left,
-		"versioned-inner": func(b *weir.Builder) { out(weir.JoinTable(in(b), past(b), over)) },
-		"versioned-left":  func(b *weir.Builder) { out(weir.LeftJoinTable(in(b), past(b), overLeft)) },
+		"cached":              left,
+		"versioned-inner":     func(b *weir.Builder) { out(weir.JoinTable(in(b), past(b), over)) },
+		"grace-inner":         func(b *weir.Builder) { out(weir.JoinTable(in(b), past(b), over, j, grace(5))) },
+		"grace-zero":          func(b *weir.Builder) { out(weir.JoinTable(in(b), past(b), over, j, grace(0))) },
+		"grace-left":          func(b *weir.Builder) { out(weir.LeftJoinTable(in(b), past(b), overLeft, j, grace(5))) },
+		"grace-left-null-key": func(b *weir.Builder) { out(weir.LeftJoinTable(in(b), past(b), overLeft, j, grace(5))) },
+		"grace-rekeyed": func(b *weir.Builder) {
+			out(weir.JoinTable(weir.KeyBy(in(b), letter), past(b), over, j, grace(5)))
+		},
+		"versioned-left": func(b *weir.Builder) { out(weir.LeftJoinTable(in(b), past(b), overLeft)) },
 		"virtual-filter": func(b *weir.Builder) {
 			some := rows(b).Filter(func(_, v text) bool { return low(v) })
 			out(weir.LeftJoinTable(in(b), some, overLeft))

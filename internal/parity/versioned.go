@@ -131,3 +131,18 @@ func versionedKeys(b bare) (keys [][]byte, err error) {
 	}
 	return keys, it.Err()
 }
+
+// dumpWaiting counts what waits. Of its times Kafka knows only what the last release has left.
+func dumpWaiting(s *topology.Store, b bare) (Store, error) {
+	store := Store{Kind: s.Kind.String()}
+	it, err := b.Iter(nil, nil, false)
+	if err != nil {
+		return store, err
+	}
+	defer it.Close()
+	for it.Next() {
+		store.Count++
+		store.From = b.observed - s.History + 1
+	}
+	return store, it.Err()
+}

@@ -1,7 +1,6 @@
 package rows
 
 import (
-	"errors"
 	"fmt"
 	"math"
 
@@ -86,7 +85,11 @@ func (w *Waiting[K]) Release(at int64, f func(k K, val []byte) error) (err error
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, it.Close()) }()
+	defer func() {
+		if closed := it.Close(); err == nil {
+			err = closed
+		}
+	}()
 	for it.Next() {
 		if err := w.release(it, at, f); err != nil {
 			return err
