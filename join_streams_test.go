@@ -98,7 +98,7 @@ func (p *paired) run(all []arrival) {
 			p.take(a)
 		case "tick":
 			p.wall += 600
-		default:
+		case "restart", "rebuild", "crash":
 			p.due = 0 // another life
 		}
 	}

@@ -212,7 +212,7 @@ func sessionsOf(all []happening, gap, grace, retention int64, onClose bool, l lo
 		sum := &box{key: h.Key, start: h.At, end: h.At}
 		var met []*box
 		for _, b := range m.boxes {
-			if b.key == h.Key && b.end >= h.At-gap && b.start <= h.At+gap && b.end > stored-retention && (!onClose || !done(b)) {
+			if b.key == h.Key && b.end >= h.At-gap && b.start <= h.At+gap && b.end > stored-retention {
 				met = append(met, b)
 				sum.start, sum.end, sum.sum = min(sum.start, b.start), max(sum.end, b.end), sum.sum+b.sum
 			}
