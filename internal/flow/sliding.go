@@ -232,33 +232,55 @@ func (a *sliding[K, V, A]) into(r *processor.Record[K, V], at, start, from int64
 	}
 }
 
-func (a *sliding[K, V, A]) tryInto(r *processor.Record[K, V], at, start, from int64) (*rows.Row[A], error) {
-	var base A
-	if from != start && from != nothing {
-		row, err := a.s.Window(from)
-		if err != nil {
-			return nil, err
-		}
-		if base, err = a.t.Own(row); err != nil {
-			return nil, err
-		}
+// tryInto tries it. row is the one that failed user code had in hand.
+func (a *sliding[K, V, A]) tryInto(r *processor.Record[K, V], at, start, from int64) (row *rows.Row[A], err error) {
+	if from != start {
+		return nil, a.begin(r, at, start, from)
 	}
-	row, err := a.s.Window(start)
-	if err != nil {
+	if row, err = a.s.Window(start); err != nil {
 		return nil, err
 	}
-	latest := at
-	if from == start && row.Has {
-		base, latest = row.Value, max(at, row.At)
-	}
-	sum, drop, err := a.sum(base, from != nothing, r)
+	sum, drop, err := a.sum(row.Value, row.Has, r)
 	if err != nil {
 		return row, err
 	}
-	if err = a.keep(row, sum, drop, r, at, latest); err == nil {
-		a.s.Note(start, !drop)
+	latest := at
+	if row.Has {
+		latest = max(at, row.At)
 	}
-	return nil, err
+	return nil, a.put(row, start, sum, drop, r, at, latest)
+}
+
+// begin makes a window of a record and what another one holds.
+func (a *sliding[K, V, A]) begin(r *processor.Record[K, V], at, start, from int64) error {
+	var base A
+	if from != nothing {
+		row, err := a.s.Window(from)
+		if err != nil {
+			return err
+		}
+		if base, err = a.t.Own(row); err != nil {
+			return err
+		}
+	}
+	sum, drop, err := a.sum(base, from != nothing, r)
+	if err != nil {
+		return err
+	}
+	row, err := a.s.Fresh(start)
+	if err != nil {
+		return err
+	}
+	return a.put(row, start, sum, drop, r, at, at)
+}
+
+// put is keep, of which the store takes note.
+func (a *sliding[K, V, A]) put(row *rows.Row[A], start int64, sum A, drop bool, r *processor.Record[K, V], at, latest int64) error {
+	if err := a.keep(row, sum, drop, r, at, latest); err != nil {
+		return err
+	}
+	a.s.Note(start, !drop)
+	return nil
 }
 
 // putRight makes the record's right window, which holds what is known to come after it.
@@ -267,14 +289,11 @@ func (a *sliding[K, V, A]) putRight(r *processor.Record[K, V], at int64, m *besi
 		return nil
 	}
 	_, fatal := a.n.deciding(func() error {
-		row, err := a.s.Window(at + 1)
+		row, err := a.s.Fresh(at + 1)
 		if err != nil {
 			return err
 		}
-		if err = a.keep(row, m.right, false, r, m.rightAt, m.rightAt); err == nil {
-			a.s.Note(at+1, true)
-		}
-		return err
+		return a.put(row, at+1, m.right, false, r, m.rightAt, m.rightAt)
 	})
 	return fatal
 }

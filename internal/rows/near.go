@@ -119,6 +119,12 @@ func (s *Windows[K, V]) Window(start int64) (*Row[V], error) {
 	return s.T.ref()
 }
 
+// Fresh is Window of one that does not exist: it is read only where watchers want to know.
+func (s *Windows[K, V]) Fresh(start int64) (*Row[V], error) {
+	s.at(start)
+	return s.T.blindLocal()
+}
+
 // at makes the local key of a window in T.key.
 func (s *Windows[K, V]) at(start int64) {
 	n := len(s.near.local)
