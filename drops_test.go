@@ -24,7 +24,8 @@ type drop struct {
 	declare func(b *weir.Builder)
 	decide  weir.Decision // of the app
 	feed    func(d *weirtest.Driver)
-	node    string // "drops" where empty
+	node    string           // where it is not "drops"
+	source  processor.Source // where it is not "in", offset 1
 }
 
 func joinsStreams(b *weir.Builder) {
@@ -196,6 +197,25 @@ var byReason = map[flow.Reason]map[string]drop{
 			weir.Count(weir.From(b, badIn).GroupByKey().WindowedBy(window.Unlimited(at(1500))), "s", weir.Named("drops"))
 		}, feed: times(3000, 1000)},
 	},
+	flow.NullForeignKey: {
+		"foreign-key join": {declare: func(b *weir.Builder) { badForeign(b) }, node: "drops-subscription-registration-processor", feed: rawFeed([]byte("k"), []byte("1234567-"))},
+	},
+	flow.Stale: {
+		"foreign-key join": {declare: func(b *weir.Builder) { badForeign(b) }, feed: func(d *weirtest.Driver) {
+			d.SendRaw("out", 0, make([]byte, 8), make([]byte, 8), at(1000))
+			d.Together(func() { // the second changes the row before the answer to the first is there
+				d.SendRaw("in", 0, []byte("k"), make([]byte, 8), at(2000))
+				d.SendRaw("in", 0, []byte("k"), []byte("1234567+"), at(2000))
+			})
+		}, node: "drops-subscription-response-resolver", source: processor.Source{Topic: "test-drops-subscription-response-topic"}},
+	},
+}
+
+// badForeign joins in by a foreign key of 0 with out. A value that ends in "-" has none.
+func badForeign(b *weir.Builder) {
+	right := weir.NewTopic("out", serde.Int64(), serde.Int64())
+	on := func(_ string, v int64) (int64, bool) { return 0, byte(v) != '-' }
+	weir.JoinForeign(weir.TableFrom(b, badIn, "s", weir.NoCache()), weir.TableFrom(b, right, "o", weir.NoCache()), "drops", on, func(_ string, x, y int64) int64 { return x + y })
 }
 
 // TestEveryReasonOfADrop has the case of every reason counted once by its node and reason, and told with the record's coordinates.
@@ -216,18 +236,19 @@ func TestEveryReasonOfADrop(t *testing.T) {
 
 // droppedAs runs a case and says how it was not dropped for the reason.
 func droppedAs(t *testing.T, reason flow.Reason, c drop) error {
+	c.node = cmp.Or(c.node, "drops")
+	c.source = cmp.Or(c.source, processor.Source{Topic: "in", Partition: 0, Offset: 1})
 	var told []weir.Dropped
 	note := weir.OnDropped(func(_ context.Context, x weir.Dropped) { told = append(told, x) })
 	decide := (&always{decision: c.decide}).option()
 	d := weirtest.New(t, built(t, c.declare), weirtest.With(note, decide))
 	c.feed(d)
 	var faults []error
-	if got := d.Dropped(); len(got) != 1 || !maps.Equal(got[cmp.Or(c.node, "drops")], map[string]int64{reason.String(): 1}) {
+	if got := d.Dropped(); len(got) != 1 || !maps.Equal(got[c.node], map[string]int64{reason.String(): 1}) {
 		faults = append(faults, errors.New("the counters differ"))
 		t.Logf("counted %v", got)
 	}
-	want := processor.Source{Topic: "in", Partition: 0, Offset: 1}
-	if len(told) != 1 || told[0].Reason != reason.String() || told[0].Node != cmp.Or(c.node, "drops") || told[0].Source != want || told[0].Time.IsZero() {
+	if len(told) != 1 || told[0].Reason != reason.String() || told[0].Node != c.node || told[0].Source != c.source || told[0].Time.IsZero() {
 		faults = append(faults, errors.New("the handler was told otherwise"))
 		t.Logf("told %+v", told)
 	}

@@ -480,7 +480,7 @@ func windowedTable[K, V, A any](a aggregation[K, V, A], spec *rows.Spec, kind ro
 		if err != nil {
 			return nil, err
 		}
-		return flow.Rows(t), nil
+		return flow.Rows(env, t), nil
 	}
 	return made[window.Key[K], A]{b: a.b, n: n, key: key, value: a.value, olds: old, rows: look, stores: n.Stores, spec: spec}
 }

@@ -47,8 +47,8 @@ func (o *olds) want() {
 
 // need asks for rows to look up. It is called before Build.
 func (o *olds) need() {
+	o.needed = true
 	if o.stored {
-		o.needed = true
 		return
 	}
 	for _, a := range o.above {
@@ -131,7 +131,7 @@ func keyValueView[K, V any](store string) view[K, V] {
 		if err != nil {
 			return nil, err
 		}
-		return flow.Rows(t), nil
+		return flow.Rows(env, t), nil
 	}
 }
 

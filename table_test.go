@@ -127,9 +127,9 @@ func TestTableFilter(t *testing.T) {
 }
 
 // told is changes as text.
-func told(s weir.Stream[string, weir.Change[int64]]) weir.Stream[string, string] {
-	return weir.MapValues(s, func(c weir.Change[int64]) string {
-		side := func(has bool, v int64) string {
+func told[V any](s weir.Stream[string, weir.Change[V]]) weir.Stream[string, string] {
+	return weir.MapValues(s, func(c weir.Change[V]) string {
+		side := func(has bool, v V) string {
 			if !has {
 				return "none"
 			}

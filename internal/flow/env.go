@@ -46,6 +46,7 @@ type Env struct {
 	closers []func() error
 	dead    map[string]*Dest
 	stuck   error
+	told    bool // Rows are looked up as they have been forwarded
 }
 
 // Origin is the record that a task took from its source, raw, or nothing (Topic is empty) in a punctuation.
@@ -84,6 +85,14 @@ func Shared[T any](e *Env, key any, make func() T) T {
 	made := make()
 	e.shared[key] = made
 	return made
+}
+
+// AsTold makes what looks up rows as the tables' updates have told of them so far: what waits in a cache is not there yet.
+func AsTold[K, V any](e *Env, look func(*Env) (Getter[K, V], error)) (Getter[K, V], error) {
+	before := e.told
+	e.told = true
+	defer func() { e.told = before }()
+	return look(e)
 }
 
 // OnClose registers what is closed with the task, last first.

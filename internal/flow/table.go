@@ -141,7 +141,10 @@ func MapTable[K, V, V2 any](n *Node, old, quiet bool, f func(K, V) (v V2, ok boo
 type Getter[K, V any] func(K) (v V, at int64, ok bool, err error)
 
 // Rows looks up the rows of a store.
-func Rows[K, V any](t *rows.Table[K, V]) Getter[K, V] {
+func Rows[K, V any](env *Env, t *rows.Table[K, V]) Getter[K, V] {
+	if env.told {
+		return t.Told
+	}
 	return t.Get
 }
 

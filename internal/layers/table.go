@@ -26,6 +26,7 @@ var table = []room{
 	{0, "serde", leaf},
 	{0, "serde/registry", leaf | naming | living},
 	{0, "internal/murmur2", leaf},
+	{0, "internal/murmur3", leaf},
 	{0, "internal/null", leaf},
 	{0, "internal/offsetmeta", leaf},
 	{0, "internal/seal", leaf},

@@ -12,6 +12,7 @@ import (
 var families = map[string]func() map[string]Build{
 	"aggregates":    aggregates,
 	"cogroup":       cogroups,
+	"foreign-key":   foreignKey,
 	"global":        global,
 	"processors":    processors,
 	"sessions":      sessions,
@@ -19,6 +20,7 @@ var families = map[string]func() map[string]Build{
 	"stateless":     stateless,
 	"stream-stream": streamJoins,
 	"stream-table":  streamTable,
+	"table-table":   tableTable,
 	"tables":        tables,
 	"topics":        events,
 	"versioned":     versioned,

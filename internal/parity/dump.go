@@ -98,6 +98,9 @@ func visible(s *topology.Store, r Row, observed int64) bool {
 
 // reading is how rows of a store's format are taken apart; false is a row that says nothing of its own.
 func reading(s *topology.Store) func(key, value []byte) (Row, bool, error) {
+	if s.Format == rows.SubscriberKeys(serde.Bytes()).Format() {
+		return subscriptionRow
+	}
 	w := rows.Windowing{Retention: s.Retention, Indexed: strings.HasSuffix(s.Format, " indexed")}
 	switch s.Kind {
 	case rows.WindowKind:
@@ -128,6 +131,12 @@ func (r *Row) stamped(value []byte) error {
 	}
 	r.Time, r.Value = int64(binary.BigEndian.Uint64(value)), clone(value[stamp:])
 	return nil
+}
+
+// subscriptionRow reads rows by their changelog key. Kafka Streams lists them as it keeps them: after a byte that says that there are no headers.
+func subscriptionRow(local, value []byte) (r Row, ok bool, err error) {
+	key, err := rows.SubscriberKeys(serde.Bytes()).AppendLog(nil, local)
+	return Row{Key: key, Value: append([]byte{0}, value...), Start: -1, End: -1, Time: -1}, true, err
 }
 
 // windowRow reads rows by their changelog key, key ‖ start ‖ seq(4).

@@ -49,7 +49,7 @@ func Play(t testing.TB, c *Case, build Build, inputs Run, opts ...weirtest.Optio
 		}
 	}
 	got.Stores, err = stores.dump(d)
-	return got, err
+	return c.comparable(got), err
 }
 
 // times are those of the inputs, sorted.
@@ -79,7 +79,7 @@ func (c *Case) options() []weirtest.Option {
 		}
 	}
 	for _, topic := range c.Inputs { // a pattern does not name its topics
-		opts = append(opts, weirtest.Partitions(topic, 1))
+		opts = append(opts, weirtest.Partitions(topic, c.inputPartitions()))
 	}
 	return opts
 }
@@ -103,7 +103,7 @@ func (p *player) take(s Step) error {
 		headers = append(headers, processor.Header{Key: h.Key, Value: h.Value})
 	}
 	p.seen[s.In.Topic]++ // the input itself
-	return p.d.TrySendRaw(s.In.Topic, 0, s.In.Key, s.In.Value, time.UnixMilli(s.In.Time).UTC(), headers...)
+	return p.d.TrySendRaw(s.In.Topic, p.c.inputPartition(s.In.Key), s.In.Key, s.In.Value, time.UnixMilli(s.In.Time).UTC(), headers...)
 }
 
 // outcome is what has come since the last one.

@@ -117,6 +117,30 @@ func (t *Table[KK, V]) Get(k KK) (v V, at int64, ok bool, err error) {
 	return r.Value, r.At, true, nil
 }
 
+// Told is Get as those who watch the table know it: of a row whose update waits for a flush, what was there before.
+func (t *Table[KK, V]) Told(k KK) (v V, at int64, ok bool, err error) {
+	if err := t.seek(k); err != nil {
+		return v, 0, false, err
+	}
+	if !t.cached {
+		return t.Get(k)
+	}
+	r := t.rows.find(t.key)
+	if r == nil || r.mark == 0 {
+		return t.Get(k)
+	}
+	raw, ok := t.olds[r.idx]
+	if r.flags&hasOld == 0 {
+		t.raw, ok, err = t.host.Get(t.raw[:0], t.key)
+		raw = t.raw
+	}
+	if err != nil || !ok {
+		return v, 0, false, err
+	}
+	v, at, err = t.decode(raw)
+	return v, at, err == nil, err
+}
+
 // peek is the row of t.key to look at: not the cached object where that may be changed in place.
 func (t *Table[KK, V]) peek() (*Row[V], error) {
 	if !t.inPlace {
