@@ -21,7 +21,7 @@ func GlobalRows[K, V any](env *Env, name string, cached bool) (Getter[K, V], err
 		return nil, fmt.Errorf("global store %q is a %T, not a %T", name, l.Facade(), kv)
 	}
 	if !cached {
-		return Rows(kv.T), nil
+		return kv.T.Get, nil
 	}
 	seen, ok := l.Watched(func(budget int64) store.Watcher { return rows.NewSeen[V](budget) }).(*rows.Seen[V])
 	if !ok {
