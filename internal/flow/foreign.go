@@ -286,7 +286,7 @@ func answer[FK, R any](r processor.Record[FK, rows.Subscription], row R, at int6
 		a.Value, a.Has = row, has
 	}
 	if has {
-		r = later(r, at)
+		r = notBefore(r, at)
 	}
 	return next(processor.Record[[]byte, Answer[R]]{Key: sub.Key, Value: a, Time: r.Time, Headers: r.Headers})
 }

@@ -52,7 +52,7 @@ func JoinTables[K, T, O, VO any](n *Node, j TableJoin[K, T, O, VO], other Getter
 				if !made {
 					return nil
 				}
-				return next(processor.WithValue(later(r, at), c))
+				return next(processor.WithValue(notBefore(r, at), c))
 			}
 			if again, fatal := n.Decide(processor.Processing, err); !again {
 				return fatal
@@ -61,8 +61,8 @@ func JoinTables[K, T, O, VO any](n *Node, j TableJoin[K, T, O, VO], other Getter
 	}
 }
 
-// later is a record with a time in ms, where that is greater than its own.
-func later[K, V any](r processor.Record[K, V], at int64) processor.Record[K, V] {
+// notBefore is a record with a time in ms, where that is greater than its own.
+func notBefore[K, V any](r processor.Record[K, V], at int64) processor.Record[K, V] {
 	if at > r.Time.UnixMilli() {
 		r.Time = time.UnixMilli(at).UTC()
 	}
