@@ -25,6 +25,7 @@ type Builder struct {
 	late     []func()           // run by Build, in order, when every serde is known
 	built    bool
 	recovers bool
+	warnings warnings
 }
 
 // NewBuilder starts a topology.

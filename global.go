@@ -54,6 +54,7 @@ func addGlobalSource[K, V any](b *Builder, o *op, name string, t Topic[K, V]) *t
 // globalSpec declares the store of a global table. It is never cached for writing, and has no changelog but the topic.
 func globalSpec[K, V any](b *Builder, o *op, t Topic[K, V], store string) *rows.Spec {
 	spec := &rows.Spec{Name: store}
+	b.warnings.isGlobal(store)
 	b.addStore(o, store, func() *topology.Store {
 		if t.key == nil || t.value == nil {
 			return nil
@@ -81,6 +82,7 @@ func GlobalStore[K, V, KO, VO any, P processor.Processor[K, V, KO, VO]](b *Build
 	if own := b.owned(o, store, func(s *rows.Spec) *topology.Store { return &topology.Store{Spec: s} }); !own {
 		return
 	}
+	b.warnings.isGlobal(store.StoreName())
 	processNode(s, o, name, newProcessor, []string{store.StoreName()})
 }
 

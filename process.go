@@ -20,6 +20,7 @@ func Process[K, V, KO, VO any, P processor.Processor[K, V, KO, VO]](s Stream[K, 
 		b.faultf(o, "%w", fault)
 	}
 	n := processNode(s, o, b.nodeName(o), new, b.connect(o, stores))
+	b.keyed(o, n, s.rekeyed)
 	return changed[KO, VO](b, o, n)
 }
 

@@ -268,6 +268,7 @@ func (s Stream[K, V]) To(t Topic[K, V], opts ...OpOption) {
 	}
 	declare(s.b, t.key)
 	declare(s.b, t.value)
+	pairOf(s.b, o, t.name, t.key, t.value)
 	addSink(s.b, o, s.b.nodeName(o), s.parents(), []topology.Topic{{Name: t.name}}, func(n *flow.Node) flow.Receiver[K, V] {
 		return flow.Sink(n, t.name, t.encoding())
 	})

@@ -145,6 +145,7 @@ func addSource[K, V any](b *Builder, o *op, name string, s source[K, V]) *topolo
 	for _, t := range s.topics {
 		declare(b, t.key)
 		declare(b, t.value)
+		pairOf(b, o, t.name, t.key, t.value)
 		n.Topics = append(n.Topics, topology.Topic{Name: t.name})
 	}
 	if s.like.key == nil || s.like.value == nil {

@@ -148,6 +148,9 @@ func (r *Runtime) open(ctx context.Context) (err error) {
 	r.topics = newTopics(r.cluster)
 	r.settings.BatchBytes = r.topics.batchBytes
 	r.hash = r.c.Graph.Hash(r.c.App)
+	for _, w := range r.c.Graph.Warnings() {
+		r.c.Log.Warn("the topology: " + w)
+	}
 	if err := r.prepareTopics(ctx); err != nil {
 		return err
 	}
