@@ -225,7 +225,7 @@ func Partitions(n int) OpOption {
 	}}
 }
 
-// PartitionBy chooses the partition in Repartition and in foreign-key joins; the types are checked by Build.
+// PartitionBy chooses the partition in Repartition and in foreign-key joins, as Topic.PartitionBy does; the types are checked by Build.
 func PartitionBy[K, V any](f func(key K, value V, partitions int) int) OpOption {
 	return opOption{"PartitionBy", func(o *op) { o.partitioner = f }}
 }

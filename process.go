@@ -24,8 +24,31 @@ func Process[K, V, KO, VO any, P processor.Processor[K, V, KO, VO]](s Stream[K, 
 	return changed[KO, VO](b, o, n)
 }
 
+// ProcessValues is Process with a key that cannot change, so that partitioning is kept (Kafka's processValues, KIP-820); it sees nulls.
+func ProcessValues[K, V, VO any, P processor.FixedKey[K, V, VO]](s Stream[K, V], new func() P, opts ...OpOption) Stream[K, VO] {
+	o := s.b.newOp("ProcessValues", opts, []string{"ValueSerde", "Stores"})
+	stores, fault := ownStores(new)
+	if fault != nil {
+		s.b.faultf(o, "%w", fault)
+	}
+	n := ownNode(s, o, s.b.nodeName(o), new, s.b.connect(o, stores), func(n *flow.Node, ctx processor.Context, p P, next flow.Receiver[K, VO]) (flow.Receiver[K, V], error) {
+		out := flow.ForwardingFixed(n, next)
+		return flow.ProcessValues(n, p), flow.InitNode(ctx, p, func() error { return p.Init(ctx, out) })
+	})
+	return revalued[K, V, VO](s, o, n)
+}
+
 // processNode adds a node that runs a processor of the user's own, with stores.
 func processNode[K, V, KO, VO any, P processor.Processor[K, V, KO, VO]](s Stream[K, V], o *op, name string, new func() P, stores []string) *topology.Node {
+	return ownNode(s, o, name, new, stores, func(n *flow.Node, ctx processor.Context, p P, next flow.Receiver[KO, VO]) (flow.Receiver[K, V], error) {
+		out := flow.Forwarding(n, next)
+		return flow.Process(n, p), flow.InitNode(ctx, p, func() error { return p.Init(ctx, out) })
+	})
+}
+
+// ownNode adds a node of the user's own code. start initialises what new made for a task, and is its receiver.
+func ownNode[K, V, KO, VO, P any](s Stream[K, V], o *op, name string, new func() P, stores []string,
+	start func(n *flow.Node, ctx processor.Context, p P, next flow.Receiver[KO, VO]) (flow.Receiver[K, V], error)) *topology.Node {
 	n := &topology.Node{
 		Name: name, Op: o.kind, Kind: topology.Processor, Parents: s.parents(), Stores: stores,
 		In:   reflect.TypeFor[flow.Receiver[K, V]](),
@@ -41,12 +64,11 @@ func processNode[K, V, KO, VO any, P processor.Processor[K, V, KO, VO]](s Stream
 		if err != nil {
 			return nil, err
 		}
-		ctx := flow.NewContext(node, n.Stores, bindOutputs(node, n, links))
-		out := flow.Forwarding(node, next)
-		if err := flow.InitNode(ctx, p, func() error { return p.Init(ctx, out) }); err != nil {
+		r, err := start(node, flow.NewContext(node, n.Stores, bindOutputs(node, n, links)), p, next)
+		if err != nil {
 			return nil, err
 		}
-		return flow.Process(node, p), nil
+		return r, nil
 	}
 	s.b.graph.Add(n)
 	return n

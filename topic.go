@@ -66,7 +66,11 @@ func (t Topic[K, V]) EventTimeBy(f func(r Record[K, V], partitionTime time.Time)
 	return t
 }
 
-// PartitionBy chooses the partition of each record, for sinks and for the check that joined topics agree; negative drops it.
+// DefaultPartition is what a partitioner returns to leave a record to the hash of its key, as without a partitioner.
+const DefaultPartition = flow.DefaultPartition
+
+// PartitionBy chooses the partition of each record, for sinks and for the check that joined topics agree; negative drops it, DefaultPartition leaves it
+// to its key.
 func (t Topic[K, V]) PartitionBy(f func(key K, value V, partitions int) int) Topic[K, V] {
 	t.partition = f
 	return t

@@ -6,8 +6,8 @@ import (
 	"github.com/weirstream/weir/internal/seal"
 )
 
-// Schedule says when a punctuator is called; missed calls are not made up for. Several that are due are called in the order of their times, then of
-// scheduling; one may cancel itself; what it writes and forwards carries the time it is given.
+// Schedule says when a punctuator is called; missed calls are not made up for. Several that are due are called in the order of their times, equal ones
+// in that of Kafka's queue; one may cancel itself; what it writes and forwards carries the time it is given.
 type Schedule struct {
 	every time.Duration
 	start time.Time

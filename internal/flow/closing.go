@@ -24,13 +24,19 @@ type closing[KK, V any] struct {
 	name  string
 	t     *rows.Table[KK, V]
 	every int64
-	due   int64  // wall-clock time of the next look
-	later *int64 // how far windows are closed, for the timer of the next look; nil without one
-	mark  int64  // windows that had closed by then were emitted; −1: none
+	due   int64 // wall-clock time of the next look
+	later *look // what the timer of the next look is for; nil without one
+	mark  int64 // windows that had closed by then were emitted; −1: none
 	// after and upto are the least time of a row that has not closed by a mark, and the greatest of one that has.
 	after, upto func(mark int64) int64
 	timeOf      func(KK, rows.Item[V]) int64
 	next        Receiver[KK, Change[V]]
+}
+
+// look is a look for closed windows.
+type look struct {
+	closed  int64             // how far windows are closed
+	headers processor.Headers // of the record that closed them
 }
 
 // start takes up the mark of an earlier life.
@@ -82,15 +88,15 @@ func (c *closing[KK, V]) lookLater(closed int64, h processor.Headers) {
 		return
 	}
 	if c.later != nil {
-		*c.later = closed
+		*c.later = look{closed, h}
 		return
 	}
-	c.later = &closed
+	c.later = &look{closed, h}
 	var cancel func()
 	cancel = c.env.Timers.Schedule(c.node, c.due-c.env.WallTime, -1, true, c.env.WallTime, func(int64) error {
 		cancel()
-		upto := *c.later
+		now := *c.later
 		c.later = nil
-		return c.emit(upto, h)
+		return c.emit(now.closed, now.headers)
 	})
 }

@@ -125,13 +125,24 @@ func InitNode(ctx processor.Context, p any, init func() error) error {
 	return nil
 }
 
-// Process runs a user's processor. Its error is the node's, unless it is one that a child has decided on.
+// Process runs a user's processor. Its error is the node's, unless it is one that a child has decided on. What it puts into stores has the time
+// of its record.
 func Process[K, V, KO, VO any](n *Node, p processor.Processor[K, V, KO, VO]) Receiver[K, V] {
+	return processing(n, p.Process)
+}
+
+// ProcessValues is Process with a key that cannot change.
+func ProcessValues[K, V, VO any](n *Node, p processor.FixedKey[K, V, VO]) Receiver[K, V] {
+	return processing(n, func(r processor.Record[K, V]) error { return p.Process(processor.FixKey(seal.Token{}, r)) })
+}
+
+func processing[K, V any](n *Node, process func(processor.Record[K, V]) error) Receiver[K, V] {
+	ctx := n.Env.Stores.Context()
 	call := func(r processor.Record[K, V]) (err error) {
 		defer Catch(&err)
-		return p.Process(r)
+		return process(r)
 	}
-	return func(r processor.Record[K, V]) error {
+	decided := func(r processor.Record[K, V]) error {
 		for {
 			err := call(r)
 			if err == nil {
@@ -141,6 +152,13 @@ func Process[K, V, KO, VO any](n *Node, p processor.Processor[K, V, KO, VO]) Rec
 				return fatal
 			}
 		}
+	}
+	return func(r processor.Record[K, V]) error {
+		before := ctx.Time
+		ctx.Time = r.Time.UnixMilli()
+		err := decided(r)
+		ctx.Time = before
+		return err
 	}
 }
 
@@ -157,4 +175,10 @@ func Forwarding[K, V any](n *Node, next Receiver[K, V]) processor.Forward[K, V] 
 		}
 		return err
 	}
+}
+
+// ForwardingFixed is Forwarding under the key with which a record came.
+func ForwardingFixed[K, V any](n *Node, next Receiver[K, V]) processor.ForwardFixed[K, V] {
+	out := Forwarding(n, next)
+	return func(r processor.FixedKeyRecord[K, V]) error { return out(processor.FreeKey(seal.Token{}, r)) }
 }

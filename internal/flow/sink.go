@@ -2,6 +2,7 @@ package flow
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/weirstream/weir/internal/murmur2"
 	"github.com/weirstream/weir/processor"
@@ -94,7 +95,7 @@ func (w *writer[K, V]) write(d *Dest, r processor.Record[K, V]) error {
 	}
 	out := w.n.Env.Out
 	if w.e.Multicast == nil && w.e.Partition == nil && key == nil {
-		return out.Send(d, -1, key, value, r.Headers, at)
+		return out.Send(d, anyPartition, key, value, r.Headers, at)
 	}
 	parts, err := out.Partitions(d.Topic)
 	if err != nil {
@@ -107,25 +108,43 @@ func (w *writer[K, V]) write(d *Dest, r processor.Record[K, V]) error {
 	if err != nil {
 		return err
 	}
-	if p < 0 {
+	if p == dropped {
 		w.n.Drop(NoPartition)
 		return nil
 	}
 	return out.Send(d, p, key, value, r.Headers, at)
 }
 
-func (w *writer[K, V]) partition(r processor.Record[K, V], parts int32, key []byte) (int32, error) {
-	if w.e.Partition == nil {
-		if w.inner != nil {
-			key = w.inner.InnerKey(key)
+// DefaultPartition is what a partitioner returns to leave a record to the hash of its key, as without a partitioner; any other negative number drops it.
+const DefaultPartition = math.MinInt
+
+// What partition returns beside partitions: the client may choose, or the record is dropped.
+const (
+	anyPartition int32 = -1
+	dropped      int32 = -2
+)
+
+func (w *writer[K, V]) partition(r processor.Record[K, V], parts int32, key []byte) (p int32, err error) {
+	chosen := DefaultPartition
+	if w.e.Partition != nil {
+		if chosen, err = Call3(w.e.Partition, r.Key, r.Value, int(parts)); err != nil {
+			return dropped, err
 		}
-		return murmur2.Partition(key, parts), nil
 	}
-	p, err := Call3(w.e.Partition, r.Key, r.Value, int(parts))
-	if err == nil && p >= int(parts) {
-		err = fmt.Errorf("the partitioner chose partition %d of %d", p, parts)
+	switch {
+	case chosen >= int(parts):
+		return dropped, fmt.Errorf("the partitioner chose partition %d of %d", chosen, parts)
+	case chosen >= 0:
+		return int32(chosen), nil
+	case chosen != DefaultPartition:
+		return dropped, nil
+	case key == nil:
+		return anyPartition, nil
 	}
-	return int32(p), err
+	if w.inner != nil {
+		key = w.inner.InnerKey(key)
+	}
+	return murmur2.Partition(key, parts), nil
 }
 
 func (w *writer[K, V]) multicast(d *Dest, r processor.Record[K, V], parts int32, key, value []byte, at int64) error {

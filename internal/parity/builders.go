@@ -14,6 +14,7 @@ var families = map[string]func() map[string]Build{
 	"cogroup":       cogroups,
 	"foreign-key":   foreignKey,
 	"global":        global,
+	"errors":        failures,
 	"processors":    processors,
 	"sessions":      sessions,
 	"sliding":       sliding,

@@ -2,6 +2,7 @@ package parity
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,7 +10,7 @@ import (
 
 // DiffDescribe compares two descriptions of a topology after renaming the nodes of each in the order in which they are found. Kafka's counter in the
 // names of nodes is not compared; sub-topologies, sources, topics, stores and edges are. Nodes that stand in another order within a sub-topology are
-// the same topology: their order comes from names.
+// the same topology: their order comes from names. A sink with several parents is the same as one sink for each.
 func DiffDescribe(want, got string) error {
 	w, g := parseDescription(want), parseDescription(got)
 	if len(w) != len(g) {
@@ -81,6 +82,7 @@ func list(s string) []string {
 // shape is a text that is the same for sub-topologies whose nodes can be renamed one to one so that all is equal. Where every node differs from every
 // other in what it is or is connected with, other sub-topologies have other texts: the numbers in it are names, and it holds all edges.
 func (s *subtopology) shape() string {
+	s.splitSinks()
 	colours := map[string]string{}
 	for name, n := range s.nodes {
 		colours[name] = n.what
@@ -95,6 +97,22 @@ func (s *subtopology) shape() string {
 	}
 	slices.Sort(lines)
 	return s.head + "\n" + strings.Join(lines, "")
+}
+
+// splitSinks gives each parent of a sink a sink of its own.
+func (s *subtopology) splitSinks() {
+	for name, n := range maps.Clone(s.nodes) {
+		if !strings.HasPrefix(n.what, "Sink ") || len(n.previous) < 2 {
+			continue
+		}
+		delete(s.nodes, name)
+		for _, parent := range n.previous {
+			own := name + " of " + parent
+			s.nodes[own] = &node{what: n.what, previous: []string{parent}}
+			up := s.nodes[parent]
+			up.next[slices.Index(up.next, name)] = own
+		}
+	}
 }
 
 // refine gives nodes a colour of their own and their neighbours' old ones. Colours are kept short by numbering them in the order of their texts.

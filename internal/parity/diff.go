@@ -60,20 +60,32 @@ func (d *differ) step(want, got Step) {
 
 // topics compares the records of each topic, those of a changelog key by key.
 func (d *differ) topics(want, got []Record) {
-	wanted, gotten := lanes(want), lanes(got)
+	whole := unplaced(want)
+	wanted, gotten := lanes(want, whole), lanes(got, whole)
 	for _, lane := range both(wanted, gotten) {
 		d.records(lane, wanted[lane], gotten[lane])
 	}
 }
 
-// lanes are the records that have an order among each other.
-func lanes(all []Record) map[string][]Record {
+// unplaced are the topics with records for which Kafka Streams left the partition to the producer: which that is was not recorded.
+func unplaced(all []Record) map[string]bool {
+	topics := map[string]bool{}
+	for _, r := range all {
+		if r.Partition == nil {
+			topics[r.Topic] = true
+		}
+	}
+	return topics
+}
+
+// lanes are the records that have an order among each other: those of a partition, or of a whole topic where partitions are not known.
+func lanes(all []Record, whole map[string]bool) map[string][]Record {
 	by := map[string][]Record{}
 	for _, r := range all {
 		lane := r.Topic
 		if IsChangelog(r.Topic) {
 			lane += " of " + r.Key.String()
-		} else if r.Partition != nil {
+		} else if r.Partition != nil && !whole[r.Topic] {
 			lane += fmt.Sprintf("-%d", *r.Partition)
 		}
 		by[lane] = append(by[lane], r)
@@ -102,7 +114,8 @@ const Unset = -1
 
 // equal compares what was recorded with what came.
 func (r Record) equal(o Record) bool {
-	return r.Topic == o.Topic && (r.Time == o.Time || r.Time == Unset) && same(r.Key, o.Key) && same(r.Value, o.Value) &&
+	placed := r.Partition == nil || o.Partition != nil && *r.Partition == *o.Partition
+	return placed && r.Topic == o.Topic && (r.Time == o.Time || r.Time == Unset) && same(r.Key, o.Key) && same(r.Value, o.Value) &&
 		slices.EqualFunc(r.Headers, o.Headers, func(a, b Header) bool { return a.Key == b.Key && same(a.Value, b.Value) })
 }
 

@@ -1,7 +1,9 @@
 package parity
 
 import (
+	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"time"
 
@@ -157,6 +159,95 @@ func processors() map[string]Build {
 			s := numbers("s")
 			out(process(in(b), withNumber(s), weir.Stores(s)))
 		},
+		"values": func(b *weir.Builder) { out(countingValues(in(b))) },
+		"values-then-count": func(b *weir.Builder) {
+			counts(weir.Count(countingValues(in(b)).GroupByKey(), "agg"))
+		},
+		"timestamped-store": func(b *weir.Builder) {
+			s := optional("s")
+			out(process(in(b), stored(s, func(rows state.KeyValue[string, text], r rec, out ahead) error {
+				had, at, ok, err := rows.GetWithTime(*r.Key)
+				if err != nil {
+					return err
+				}
+				var told text
+				if ok {
+					told = cat(had, "@", decimal(at.UnixMilli()))
+				}
+				if err := out(with(r, told)); err != nil {
+					return err
+				}
+				return put(rows, r)
+			}), weir.Stores(s)))
+		},
+		"ranges": func(b *weir.Builder) {
+			s := optional("s")
+			out(process(in(b), stored(s, func(rows state.KeyValue[string, text], r rec, out ahead) error {
+				if err := put(rows, r); err != nil {
+					return err
+				}
+				return out(with(r, cat("all:", listed(rows.All()), " b-c:", listed(rows.Range("b", "c")), " back:", listed(rows.ReverseAll()))))
+			}), weir.Stores(s)))
+		},
+		"window-store":  windowStore,
+		"session-store": sessionStore,
+		"in-memory-store": func(b *weir.Builder) {
+			s := state.KeyValueStore("s", serde.String(), texts, state.InMemory(), state.NoChangelog())
+			out(process(in(b), stored(s, func(rows state.KeyValue[string, text], r rec, out ahead) error {
+				if err := put(rows, r); err != nil {
+					return err
+				}
+				n := int64(0)
+				for range rows.All() {
+					n++
+				}
+				return out(with(r, decimal(n)))
+			}), weir.Stores(s)))
+		},
+		"shared-store": func(b *weir.Builder) {
+			s := optional("s")
+			process(in(b), stored(s, func(rows state.KeyValue[string, text], r rec, _ ahead) error { return put(rows, r) }), weir.Stores(s))
+			out(process(from(b, "in2"), stored(s, func(rows state.KeyValue[string, text], r rec, out ahead) error {
+				row, _, err := rows.Get(*r.Key)
+				if err != nil {
+					return err
+				}
+				return out(with(r, cat(r.Value, "/", row)))
+			}), weir.Stores(s)))
+		},
+		"process-table-row": func(b *weir.Builder) {
+			s := in(b)
+			agg := weir.Reduce(s.GroupByKey(), "agg", joined).Store()
+			out(process(s, func(ctx processor.Context, r rec, out ahead) error {
+				if r.Key == nil {
+					return nil
+				}
+				row, _, err := agg.Bind(ctx).Get(r.Key)
+				if err != nil {
+					return err
+				}
+				return out(with(r, cat(r.Value, "/", row)))
+			}, weir.Stores(agg)))
+		},
+		"children": children,
+		"by-hand":  byHand,
+		"from-a-time": scheduled(func(c *counting) {
+			c.every(processor.StreamTime(sec(10)).From(time.UnixMilli(3000)), "s")
+			c.every(processor.WallTime(sec(5)).From(time.UnixMilli(2000)), "w")
+		}),
+		"cancelled": scheduled(func(c *counting) {
+			calls := 0
+			var cancel func()
+			cancel = c.ctx.Schedule(processor.WallTime(sec(3)), func(now time.Time) error {
+				if err := c.all("w", now); err != nil {
+					return err
+				}
+				if calls++; calls == 3 {
+					cancel()
+				}
+				return nil
+			})
+		}),
 		"stream-time": scheduled(func(c *counting) { c.every(processor.StreamTime(sec(10)), "s") }),
 		"wall-clock":  scheduled(func(c *counting) { c.every(processor.WallTime(sec(3)), "w") }),
 		"both-clocks": scheduled(func(c *counting) {
@@ -233,12 +324,142 @@ func (c *counting) Process(r rec) error {
 
 // every forwards all counts, marked, at the time of the call.
 func (c *counting) every(when processor.Schedule, mark string) {
-	c.ctx.Schedule(when, func(now time.Time) error {
-		for k, n := range c.rows.All() {
-			if err := c.out(processor.NewRecord(&k, cat(mark, strconv.FormatInt(n, 10)), now)); err != nil {
-				return err
-			}
+	c.ctx.Schedule(when, func(now time.Time) error { return c.all(mark, now) })
+}
+
+func (c *counting) all(mark string, now time.Time) error {
+	for k, n := range c.rows.All() {
+		if err := c.out(processor.NewRecord(&k, cat(mark, decimal(n)), now)); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
+}
+
+// numbering is v + "#" + the number of the key so far, or "#null".
+type numbering struct {
+	seen state.KeyValue[string, int64]
+	out  processor.ForwardFixed[text, text]
+}
+
+func countingValues(s stream) stream {
+	return weir.ProcessValues(s, func() *numbering { return &numbering{} }, weir.Stores(numbers("seen")))
+}
+
+func (p *numbering) Init(ctx processor.Context, out processor.ForwardFixed[text, text]) error {
+	p.seen, p.out = numbers("seen").Bind(ctx), out
+	return nil
+}
+
+func (p *numbering) Process(r processor.FixedKeyRecord[text, text]) error {
+	if r.Key() == nil {
+		return p.out(processor.WithFixedValue(r, cat(r.Value, "#null")))
+	}
+	n, err := next(p.seen, *r.Key())
+	if err != nil {
+		return err
+	}
+	return p.out(processor.WithFixedValue(r, cat(r.Value, "#", decimal(n))))
+}
+
+// listed are values, each with a comma.
+func listed(rows iter.Seq2[string, text]) text {
+	all := cat()
+	for _, v := range rows {
+		all = cat(all, v, ",")
+	}
+	return all
+}
+
+func windowStore(b *weir.Builder) {
+	s := state.WindowStore("s", serde.String(), texts, sec(10), state.Retention(sec(60)))
+	out(process(in(b), func(ctx processor.Context, r rec, out ahead) error {
+		if r.Key == nil {
+			return nil
+		}
+		rows, start := s.Bind(ctx), r.Time.Truncate(sec(10))
+		if err := rows.Put(*r.Key, start, r.Value); err != nil {
+			return err
+		}
+		found := cat()
+		for at, v := range rows.Fetch(*r.Key, earlier(start), start) {
+			found = cat(found, decimal(at.UnixMilli()), "=", v, " ")
+		}
+		return out(with(r, found))
+	}, weir.Stores(s)))
+}
+
+// earlier is 30 s before a time, or the epoch.
+func earlier(t time.Time) time.Time { return time.UnixMilli(max(0, t.UnixMilli()-30_000)).UTC() }
+
+func sessionStore(b *weir.Builder) {
+	s := state.SessionStore("s", serde.String(), texts, state.Retention(sec(60)))
+	out(process(in(b), func(ctx processor.Context, r rec, out ahead) error {
+		if r.Key == nil {
+			return nil
+		}
+		rows, at := s.Bind(ctx), r.Time.UnixMilli()
+		if err := rows.Put(window.NewKey(*r.Key, at-at%10_000, at), r.Value); err != nil {
+			return err
+		}
+		found := cat()
+		for k, v := range rows.FindSessions(*r.Key, earlier(r.Time), r.Time) {
+			found = cat(found, decimal(k.StartMs()), "-", decimal(k.EndMs()), "=", v, " ")
+		}
+		return out(with(r, found))
+	}, weir.Stores(s)))
+}
+
+// outputs sends records to named outputs.
+type outputs struct {
+	names []string
+	f     func(r rec, outs []ahead) error
+	outs  []ahead
+}
+
+func output(name string) processor.Output[text, text] { return processor.NewOutput(name, texts, texts) }
+
+func (p *outputs) Init(ctx processor.Context, _ ahead) error {
+	for _, name := range p.names {
+		p.outs = append(p.outs, output(name).Bind(ctx))
+	}
+	return nil
+}
+
+func (p *outputs) Process(r rec) error { return p.f(r, p.outs) }
+
+// branching runs f on several outputs, and returns their streams.
+func branching(s stream, f func(r rec, outs []ahead) error, names ...string) (all []stream) {
+	p := weir.Process(s, func() *outputs { return &outputs{names: names, f: f} }, weir.Named("p"))
+	for _, name := range names {
+		all = append(all, weir.OutputOf(p, output(name)))
+	}
+	return all
+}
+
+func children(b *weir.Builder) {
+	both := branching(in(b), func(r rec, outs []ahead) error {
+		switch {
+		case r.Value == nil:
+			return errors.Join(outs[0](with(r, cat("null"))), outs[1](with(r, cat("null"))))
+		case low(r.Value):
+			return outs[0](r)
+		}
+		return outs[1](r)
+	}, "low", "rest")
+	suffixed(both[0], "L").To(topicOf("out-low"))
+	suffixed(both[1], "R").To(topicOf("out-rest"))
+}
+
+func byHand(b *weir.Builder) {
+	p := branching(in(b), func(r rec, outs []ahead) error {
+		if err := errors.Join(outs[0](with(r, cat(r.Value, "1"))), outs[1](with(r, cat(r.Value, "2")))); err != nil || !low(r.Value) {
+			return err
+		}
+		return outs[2](r)
+	}, "sink-1", "sink-2", "q")
+	q := process(p[2], func(_ processor.Context, r rec, out ahead) error { return out(with(r, cat(r.Value, "q"))) })
+	p[0].To(topicOf("out-1"))
+	p[1].To(topicOf("out-2"))
+	q.To(topicOf("out-2"))
 }

@@ -32,6 +32,38 @@ func events() map[string]Build {
 		"partition-time":  func(b *weir.Builder) { out(timed(b, weir.UsePartitionTime())) },
 		"wall-clock":      func(b *weir.Builder) { out(weir.From(b, topicOf("in"), weir.WallClockTime())) },
 		"two-times":       func(b *weir.Builder) { out(timed(b).Merge(from(b, "in2"))) },
+		"partition-by-value": partitioned(func(_, v text, n int) int {
+			switch {
+			case v == nil:
+				return 0
+			case low(v):
+				return int((*v)[1]-'0') % n
+			}
+			return len(*v) % n
+		}),
+		"partition-some": partitioned(func(_, v text, _ int) int {
+			if low(v) {
+				return 3
+			}
+			return weir.DefaultPartition
+		}),
+		"partition-none": partitioned(func(_, v text, _ int) int {
+			if low(v) {
+				return 1
+			}
+			return -1
+		}),
+		"multicast": func(b *weir.Builder) {
+			in(b).To(topicOf("out").Multicast(func(_, v text, _ int) []int {
+				if low(v) {
+					return []int{0, 2}
+				}
+				return []int{1, 2, 3}
+			}))
+		},
+		"broadcast": func(b *weir.Builder) {
+			in(b).To(topicOf("out").Multicast(func(_, _ text, _ int) []int { return []int{0, 1, 2, 3} }))
+		},
 		"route-by-value": func(b *weir.Builder) {
 			in(b).ToFunc(func(r weir.Record[text, text]) topic {
 				if r.Value == nil {
@@ -54,4 +86,8 @@ func events() map[string]Build {
 			})
 		},
 	}
+}
+
+func partitioned(f func(k, v text, n int) int) Build {
+	return func(b *weir.Builder) { in(b).To(topicOf("out").PartitionBy(f)) }
 }

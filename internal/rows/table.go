@@ -22,6 +22,7 @@ type Table[KK, V any] struct {
 	value     serde.Serde[V]
 	retention int64
 	cached    bool
+	emits     bool // rows wait to be emitted, and are restored longer than they are kept
 	sameLog   bool // the changelog key is the local key
 	nilable   bool // a V can be nil, which deletes
 	shares    bool // copies of a V share memory
@@ -58,7 +59,7 @@ type Update[KK, V any] struct {
 
 // NewTable makes the table of a store. It attaches a cache where the Spec says so and the task has caches.
 func NewTable[KK, V any](s *Spec, h Host, keys Keys[KK], value serde.Serde[V]) *Table[KK, V] {
-	t := &Table[KK, V]{name: s.Name, host: h, keys: keys, value: value, retention: s.Retention}
+	t := &Table[KK, V]{name: s.Name, host: h, keys: keys, value: value, retention: s.Retention, emits: s.Emits}
 	t.cached = s.Cached && h.Attach(t)
 	t.indexed, _ = keys.(Indexed)
 	if timed, ok := keys.(Timed); ok && s.Retention > 0 {
@@ -154,8 +155,8 @@ func (t *Table[KK, V]) peek() (*Row[V], error) {
 	return &t.one, t.loadOne()
 }
 
-// Put gives the row a value and a time in ms; nil of a nilable kind drops it. A value older than the store keeps is counted and not kept; who
-// watches, and then the changelog too, is told of it all the same.
+// Put gives the row a value and a time in ms; nil of a nilable kind drops it. A value older than the store keeps is counted and not kept; the
+// changelog and who watches are told of it all the same.
 func (t *Table[KK, V]) Put(r *Row[V], v V, at int64) error {
 	if t.nilable && null.Is(v) {
 		return t.Drop(r, at)
@@ -382,9 +383,10 @@ func (t *Table[KK, V]) changed(r *Row[V], told int64) error {
 	return nil
 }
 
-// pass tells of a change that the store does not keep, as Kafka's stores do.
+// pass logs a change that the store does not keep, and tells of it, as Kafka's stores do. It does not where rows wait to be emitted: a restore,
+// which keeps them longer, would bring it back.
 func (t *Table[KK, V]) pass(r *Row[V], now Row[V], told int64) error {
-	if t.onUpdate == nil {
+	if t.emits {
 		return nil
 	}
 	key := t.key
@@ -396,7 +398,7 @@ func (t *Table[KK, V]) pass(r *Row[V], now Row[V], told int64) error {
 			return err
 		}
 	}
-	if err := t.log(key, &now); err != nil {
+	if err := t.log(key, &now); err != nil || t.onUpdate == nil {
 		return err
 	}
 	now.At = told

@@ -131,6 +131,9 @@ func (s *Set) Start(log Logger, ctx *rows.Context, stick func(error), expired fu
 	return nil
 }
 
+// Context is what is in process, as it was given to Start.
+func (s *Set) Context() *rows.Context { return s.ctx }
+
 // Store is the typed facade of a store, as its Spec.Open made it; false for a name that the task does not have.
 func (s *Set) Store(name string) (any, bool) {
 	if h := s.byName[name]; h != nil {
