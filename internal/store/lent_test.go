@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/weirstream/weir/internal/rows"
@@ -116,4 +117,27 @@ func TestGlanceAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { _, _, _, _ = lent.T.Glance("a", seen) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// BenchmarkGlance looks rows of a global table up in what was seen already, and below, in memory.
+func BenchmarkGlance(b *testing.B) {
+	owner, borrower, put, lent := lender(b)
+	keys := make([]string, 1000)
+	for i := range keys {
+		keys[i] = fmt.Sprint("key-", i)
+		put(keys[i], int64(i))
+	}
+	commit(b, owner)
+	l, _ := borrower.Lent("g")
+	seen := l.Watched(func(budget int64) Watcher { return rows.NewSeen[int64](budget) }).(*rows.Seen[int64])
+	b.Run("seen", func(b *testing.B) {
+		for i := range b.N {
+			_, _, _, _ = lent.T.Glance(keys[i%len(keys)], seen)
+		}
+	})
+	b.Run("below", func(b *testing.B) {
+		for i := range b.N {
+			_, _, _, _ = lent.T.Get(keys[i%len(keys)])
+		}
+	})
 }
