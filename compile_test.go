@@ -155,6 +155,10 @@ func chainLinks() []link {
 		{"Table", `{S}.Filter(func({K}, {V}) bool { return true })`, same},
 		{"Table", `{S}.FilterNot(func({K}, {V}) bool { return true })`, same},
 		{"Table", `weir.MapTable({S}, func({K}, {V}) []{K} { return nil })`, func(s shape) shape { return s.of("", "", "[]"+s.key) }},
+		{"Table", `weir.TransformTable({S}, func() (p processor.ValueTransformer[{K}, {V}, int16]) { return p })`, made("", "", "int16")},
+		{"Table", `weir.Count(weir.GroupTableBy({S}, func(k {K}, v {V}) ({V}, {K}) { return v, k }), "x")`, func(s shape) shape { return s.of("", s.value, "int64") }},
+		{"Table", `weir.ReduceTable(weir.GroupTableBy({S}, func(k {K}, v {V}) ({K}, {V}) { return k, v }), "x", func(a, b {V}) {V} { return a }, func(a, b {V}) {V} { return a })`, same},
+		{"Table", `weir.Aggregate(weir.GroupTableBy({S}, func(k {K}, v {V}) ({K}, {V}) { return k, v }), "x", ` + agg + `)`, made("", "", "string")},
 		{"Table", `{S}.ToStream()`, made("Stream", "", "")},
 		{"Table", `weir.Changes({S})`, func(s shape) shape { return s.of("Stream", "", "weir.Change["+s.value+"]") }},
 	}

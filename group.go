@@ -55,11 +55,12 @@ func grouped[K, V any](s Stream[K, V], o *op) Grouped[K, V] {
 type plan[K, KO, V any] struct {
 	b        *Builder
 	input    func(store string) input[K, V]
+	table    bool // the records are changes of a table's values
 	windowed bool
 	spec     window.Spec
 }
 
-// Aggregable is what can be counted and aggregated: Grouped, Windowed. KO is K or window.Key[K].
+// Aggregable is what can be counted and aggregated: Grouped, Windowed, GroupedTable. KO is K or window.Key[K].
 type Aggregable[K, KO, V any] interface{ plan() plan[K, KO, V] }
 
 // Reducible is what can be reduced without subtracting: Grouped, Windowed.
@@ -165,6 +166,10 @@ func (a Aggregator[K, V, A]) folding(input string) func(*flow.Node) flow.Folding
 			}
 			return a.Add(r.Key, r.Value, now), nil
 		}
+		f.Sub = func(k K, v V, now A) (_ A, err error) {
+			defer flow.Catch(&err)
+			return a.Sub(k, v, now), nil
+		}
 		f.Merge = func(k K, sum A, has bool, more A) (_ A, err error) {
 			defer flow.Catch(&err)
 			if !has {
@@ -191,6 +196,7 @@ func Count[K, KO, V any](g Aggregable[K, KO, V], store string, opts ...OpOption)
 	counting := func(*flow.Node) flow.Folding[K, V, int64] {
 		return flow.Folding[K, V, int64]{
 			Add:   func(_ Record[K, V], n int64, _ bool) (int64, error) { return n + 1, nil },
+			Sub:   func(_ K, _ V, n int64) (int64, error) { return n - 1, nil },
 			Merge: func(_ K, n int64, _ bool, more int64) (int64, error) { return n + more, nil },
 			Nulls: null.Nilable[V](),
 		}
@@ -236,6 +242,9 @@ func Aggregate[K, KO, V, A any](g Aggregable[K, KO, V], store string, a Aggregat
 	if _, ok := p.spec.(window.SessionWindows); ok && a.Merge == nil {
 		p.b.faultf(o, "store %q: session windows need the Aggregator's Merge", store)
 	}
+	if p.table && a.Sub == nil {
+		p.b.faultf(o, "store %q: a grouped table needs the Aggregator's Sub", store)
+	}
 	return aggregated(p, o, store, p.input(store), nil, a.folding(""))
 }
 
@@ -272,9 +281,12 @@ func aggregated[K, KO, V, A any](p plan[K, KO, V], o *op, store string, in input
 	a.key, a.value = storeSerdes(p.b, o, store, in.key, value)
 	a.name = p.b.nodeName(o)
 	var t made[KO, A]
-	if p.windowed {
+	switch {
+	case p.windowed:
 		t = any(a.windows(p.spec)).(made[KO, A])
-	} else {
+	case p.table:
+		t = any(a.changed()).(made[KO, A])
+	default:
 		t = any(a.plain()).(made[KO, A])
 	}
 	p.b.graph.Copartition(fmt.Sprintf("%s of store %q", o.kind, store), t.n)
@@ -317,6 +329,20 @@ func (a aggregation[K, V, A]) declared(make func() *rows.Spec) *rows.Spec {
 		return a.shared.spec
 	}
 	return addSpec(a.b, a.o, a.store, a.key, a.value, make)
+}
+
+// changed aggregates the values of a grouped table.
+func (a aggregation[K, V, A]) changed() made[K, A] {
+	if a.o.store.history != nil {
+		return versionedTable(a.b, a.o, a.name, a.store, a.in.parents, a.key, a.value,
+			func(n *flow.Node, t *rows.Versions[K, A], old bool, next flow.Receiver[K, changes[A]]) flow.Receiver[K, changes[V]] {
+				return flow.AggregateVersionedTable(n, t, a.folding(n), old, next)
+			})
+	}
+	return keyValueTable(a.b, a.o, a.name, a.store, a.in.parents, a.key, a.value,
+		func(n *flow.Node, t *rows.Table[K, A], old bool, next flow.Receiver[K, changes[A]]) flow.Receiver[K, changes[V]] {
+			return flow.AggregateTable(n, t, a.folding(n), old, next)
+		}, nil)
 }
 
 // windows aggregates by key and window.

@@ -219,9 +219,7 @@ func (s Stream[K, V]) Repartition(name string, opts ...OpOption) Stream[K, V] {
 // repartition passes a stream through an internal topic: a filter of null keys, a sink and a source, named as Kafka names them.
 func repartition[K, V any](s Stream[K, V], o *op, name string) Stream[K, V] {
 	b := s.b
-	r := &topology.Repartition{Name: name, Partitions: int32(o.partitions), Config: o.topicConfig}
-	b.graph.AddRepartition(r)
-	full, topic := name+"-repartition", r.Topic()
+	full := name + "-repartition"
 	key := keyOf(b, o, s.key, "the key of repartition topic "+full)
 	value := valueOf(b, o, s.value, "the value of repartition topic "+full)
 	filter := addNode(b, o, full+"-filter", s.parents(), func(n *flow.Node, next flow.Receiver[K, V]) (flow.Receiver[K, V], error) {
@@ -230,13 +228,20 @@ func repartition[K, V any](s Stream[K, V], o *op, name string) Stream[K, V] {
 		}
 		return flow.KeyFilter(n, next), nil
 	})
-	partition := partitioner[K, V](b, o)
-	addSink(b, o, full+"-sink", []topology.Parent{{Node: filter}}, []topology.Topic{topic}, func(n *flow.Node) flow.Receiver[K, V] {
+	n := throughTopic(b, o, name, []topology.Parent{{Node: filter}}, key, value, partitioner[K, V](b, o))
+	return Stream[K, V]{b: b, n: n, key: key, value: value}
+}
+
+// throughTopic passes records through the repartition topic of a name, from a sink to a source.
+func throughTopic[K, V any](b *Builder, o *op, name string, parents []topology.Parent, key *serdeRef[K], value *serdeRef[V], partition func(K, V, int) int) *topology.Node {
+	r := &topology.Repartition{Name: name, Partitions: int32(o.partitions), Config: o.topicConfig}
+	b.graph.AddRepartition(r)
+	full, topic := name+"-repartition", r.Topic()
+	addSink(b, o, full+"-sink", parents, []topology.Topic{topic}, func(n *flow.Node) flow.Receiver[K, V] {
 		return flow.Sink(n, topic.In(n.Env.App), flow.Encoding[K, V]{Key: key.s, Value: value.s, Partition: partition})
 	})
 	in := &topology.Node{Name: full + "-source", Op: o.kind, Kind: topology.Source, Topics: []topology.Topic{topic}, Reset: topology.Reset{Policy: topology.ResetEarliest}}
-	n := sourceNode(b, &op{kind: o.kind, name: o.name, onError: o.onError, onDropped: o.onDropped}, in, key, value, nil)
-	return Stream[K, V]{b: b, n: n, key: key, value: value}
+	return sourceNode(b, &op{kind: o.kind, name: o.name, onError: o.onError, onDropped: o.onDropped}, in, key, value, nil)
 }
 
 // partitioner is what the PartitionBy option gives.

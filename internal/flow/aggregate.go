@@ -11,6 +11,8 @@ import (
 type Folding[K, V, A any] struct {
 	// Add is the aggregate with one record more; without has there was none.
 	Add func(r processor.Record[K, V], now A, has bool) (A, error)
+	// Sub is the aggregate with one value less; only grouped tables need it.
+	Sub func(k K, v V, now A) (A, error)
 	// Merge is the aggregate of two sessions; without has there is only one.
 	Merge func(k K, sum A, has bool, more A) (A, error)
 	// Drop says which aggregates delete their row; nil: only a nil of a nilable kind.
@@ -98,7 +100,7 @@ func (f *folder[K, KK, V, A]) once(k KK, r *processor.Record[K, V], at int64) (r
 	if err != nil {
 		return now, err
 	}
-	return nil, f.keep(now, sum, drop, r, at, latest)
+	return nil, f.keep(now, sum, drop, r.Headers, at, latest)
 }
 
 // sum is an aggregate with one record more; without has there was none. drop says that its row goes.
@@ -111,8 +113,8 @@ func (f *folder[K, KK, V, A]) sum(now A, has bool, r *processor.Record[K, V]) (s
 }
 
 // keep puts an aggregate into a row, or drops the row. at is the record's time, latest the greatest of all the aggregate's.
-func (f *folder[K, KK, V, A]) keep(row *rows.Row[A], sum A, drop bool, r *processor.Record[K, V], at, latest int64) (err error) {
-	before := carry(f.ctx, r.Headers)
+func (f *folder[K, KK, V, A]) keep(row *rows.Row[A], sum A, drop bool, h processor.Headers, at, latest int64) (err error) {
+	before := carry(f.ctx, h)
 	if drop {
 		err = f.t.DropAggregate(row, at, latest)
 	} else {

@@ -276,7 +276,7 @@ func (a *sliding[K, V, A]) begin(r *processor.Record[K, V], at, start, from int6
 
 // put is keep, of which the store takes note.
 func (a *sliding[K, V, A]) put(row *rows.Row[A], start int64, sum A, drop bool, r *processor.Record[K, V], at, latest int64) error {
-	if err := a.keep(row, sum, drop, r, at, latest); err != nil {
+	if err := a.keep(row, sum, drop, r.Headers, at, latest); err != nil {
 		return err
 	}
 	a.s.Note(start, !drop)

@@ -2,6 +2,9 @@ package parity
 
 import (
 	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/processor"
+	"github.com/weirstream/weir/serde"
+	"github.com/weirstream/weir/state"
 )
 
 func isLow(_, v text) bool { return low(v) }
@@ -13,7 +16,7 @@ func tableIn(b *weir.Builder) table { return tableOf(b, "in", "t") }
 func virtual(b *weir.Builder) table { return tableOf(b, "in", "t", weir.IfNeeded()) }
 
 func tables() map[string]Build {
-	return merged(tableSources(), tableFilters(), tableValues())
+	return merged(tableSources(), tableFilters(), tableValues(), tableTransforms(), tableGroups())
 }
 
 // merged are the builders of several parts of a family.
@@ -82,4 +85,144 @@ func tableValues() map[string]Build {
 			updates(first.Filter(func(_, v text) bool { return *v < "d" }, weir.Materialized("f")))
 		},
 	}
+}
+
+// rowNumbers numbers the updates of each key.
+type rowNumbers struct {
+	desc state.KeyValueDesc[text, int64]
+	seen state.KeyValue[text, int64]
+}
+
+func (n *rowNumbers) Init(ctx processor.Context) error {
+	n.seen = n.desc.Bind(ctx)
+	return nil
+}
+
+func (n *rowNumbers) Transform(r weir.Record[text, text]) (text, bool, error) {
+	seen, _, err := n.seen.Get(r.Key)
+	if err != nil {
+		return nil, false, err
+	}
+	return cat(r.Value, "#", decimal(seen)), true, n.seen.Put(r.Key, seen+1)
+}
+
+// lowering keeps what is low.
+type lowering struct{}
+
+func (lowering) Init(processor.Context) error { return nil }
+
+func (lowering) Transform(r weir.Record[text, text]) (text, bool, error) {
+	return r.Value, low(r.Value), nil
+}
+
+func tableTransforms() map[string]Build {
+	numbered := func(b *weir.Builder, opts ...weir.OpOption) {
+		seen := state.KeyValueStore("seen", texts, serde.Int64())
+		updates(weir.TransformTable(tableIn(b), func() *rowNumbers { return &rowNumbers{desc: seen} }, append(opts, weir.Stores(seen))...))
+	}
+	return map[string]Build{
+		"transform-values":              func(b *weir.Builder) { numbered(b) },
+		"transform-values-materialized": func(b *weir.Builder) { numbered(b, weir.Materialized("m")) },
+		"transform-values-to-null": func(b *weir.Builder) {
+			updates(weir.TransformTable(tableIn(b), func() lowering { return lowering{} }, weir.Materialized("m")))
+		},
+	}
+}
+
+// lettered groups a table by its values' first letters.
+func lettered(t table) weir.GroupedTable[text, text] {
+	return weir.GroupTableBy(t, func(_, v text) (text, text) { return letter(nil, v), v }, weir.Named("g"))
+}
+
+// signed writes down what was added and what was taken out.
+func signed(key bool) weir.Aggregator[text, text, text] {
+	note := func(sign string) func(k, v, a text) text {
+		return func(k, v, a text) text {
+			if !key {
+				return cat(a, sign, v)
+			}
+			return cat(a, sign, k, v)
+		}
+	}
+	return weir.NewAggregator(constant(""), note("+")).SubBy(note("-"))
+}
+
+func plus(x, y text) text  { return cat(x, "+", y) }
+func minus(x, y text) text { return cat(x, "-", y) }
+
+func tableGroups() map[string]Build {
+	reduced := func(g weir.GroupedTable[text, text]) { updates(weir.ReduceTable(g, "agg", joined, minus)) }
+	noted := func(b *weir.Builder) { updates(weir.Aggregate(lettered(tableIn(b)), "agg", signed(true))) }
+	return map[string]Build{
+		"group-count":           func(b *weir.Builder) { counts(weir.Count(lettered(tableIn(b)), "agg")) },
+		"group-count-if-needed": groupCountIfNeeded,
+		"group-reduce": func(b *weir.Builder) {
+			updates(weir.ReduceTable(lettered(tableIn(b)), "agg", plus, minus))
+		},
+		"group-aggregate":        noted,
+		"group-aggregate-cached": noted,
+		"group-aggregate-to-null": func(b *weir.Builder) {
+			updates(weir.Aggregate(lettered(tableIn(b)), "agg", adding("").SubBy(func(_, _, _ text) text { return nil })))
+		},
+		"group-null-init": func(b *weir.Builder) {
+			more := func(_, v, a text) text {
+				if a == nil {
+					return v
+				}
+				return cat(a, v)
+			}
+			updates(weir.Aggregate(lettered(tableIn(b)), "agg", weir.NewAggregator(func() text { return nil }, more).SubBy(more)))
+		},
+		"group-same-key": func(b *weir.Builder) {
+			g := weir.GroupTableBy(tableIn(b), func(k, v text) (text, text) { return k, v }, weir.Named("g"))
+			updates(weir.Aggregate(g, "agg", signed(false)))
+		},
+		"group-null-key": func(b *weir.Builder) {
+			reduced(weir.GroupTableBy(tableIn(b), func(_, v text) (text, text) { return ifLow(v, letter(nil, v)), v }, weir.Named("g")))
+		},
+		"group-null-value": func(b *weir.Builder) {
+			reduced(weir.GroupTableBy(tableIn(b), func(_, v text) (text, text) { return cat((*v)[1:]), ifLow(v, v) }, weir.Named("g")))
+		},
+		"group-of-filter":   func(b *weir.Builder) { reduced(lettered(tableIn(b).Filter(isLow))) },
+		"group-of-map":      func(b *weir.Builder) { reduced(lettered(weir.MapTable(tableIn(b), marked, weir.Materialized("m")))) },
+		"group-of-count":    groupOfCount,
+		"group-of-reduce":   groupOfReduce,
+		"group-of-group":    groupOfGroup,
+		"group-then-filter": groupThenFilter,
+		"two-of-one-group":  twoOfOneTableGroup,
+	}
+}
+
+// groupCountIfNeeded gives the store Kafka's name.
+func groupCountIfNeeded(b *weir.Builder) {
+	counts(weir.Count(lettered(tableOf(b, "in", "in-STATE-STORE-0000000000", weir.IfNeeded())), "agg"))
+}
+
+func byCount(t weir.Table[text, int64], name string) weir.GroupedTable[text, text] {
+	return weir.GroupTableBy(t, func(k text, n int64) (text, text) { return decimal(n), k }, weir.Named(name))
+}
+
+func groupOfCount(b *weir.Builder) {
+	updates(weir.Aggregate(byCount(weir.Count(in(b).GroupByKey(), "c"), "g"), "agg", signed(false)))
+}
+
+func groupOfReduce(b *weir.Builder) {
+	t := weir.Reduce(in(b).GroupByKey(), "r", joined)
+	g := weir.GroupTableBy(t, func(k, v text) (text, text) { return decimal(int64(len(*v))), k }, weir.Named("g"))
+	updates(weir.Aggregate(g, "agg", signed(false)))
+}
+
+func groupOfGroup(b *weir.Builder) {
+	counts(weir.Count(byCount(weir.Count(lettered(tableIn(b)), "agg"), "g2"), "agg2"))
+}
+
+func groupThenFilter(b *weir.Builder) {
+	more := func(_ text, n int64) bool { return n > 1 }
+	counts(weir.Count(lettered(tableIn(b)), "agg").Filter(more, weir.Materialized("f")))
+}
+
+func twoOfOneTableGroup(b *weir.Builder) {
+	g := lettered(tableIn(b))
+	counts(weir.Count(g, "agg"))
+	weir.ReduceTable(g, "agg2", joined, minus).ToStream().To(topicOf("out-2"))
 }

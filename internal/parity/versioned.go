@@ -17,7 +17,6 @@ import (
 func versioned() map[string]Build {
 	history := func(seconds int) weir.OpOption { return weir.Versioned(time.Duration(seconds) * time.Second) }
 	t := func(b *weir.Builder) table { return tableOf(b, "in", "t", history(60)) }
-	isLow := func(_, v text) bool { return low(v) }
 	return map[string]Build{
 		"table":            func(b *weir.Builder) { updates(t(b)) },
 		"table-no-history": func(b *weir.Builder) { updates(tableOf(b, "in", "t", history(0))) },
@@ -35,6 +34,7 @@ func versioned() map[string]Build {
 		"aggregate": func(b *weir.Builder) {
 			updates(weir.Aggregate(in(b).GroupByKey(), "agg", addingLow(), history(60)))
 		},
+		"group":       func(b *weir.Builder) { updates(weir.ReduceTable(lettered(t(b)), "agg", plus, minus)) },
 		"stream-join": func(b *weir.Builder) { out(weir.LeftJoinTable(from(b, "in2"), t(b), overLeft)) },
 		"process":     func(b *weir.Builder) { out(process(in(b), asking, weir.Stores(versions))) },
 	}

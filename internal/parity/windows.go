@@ -56,7 +56,8 @@ func timeWindowed() map[string]Build {
 		"tumbling-large": func(b *weir.Builder) {
 			windows(weir.Count(by(b, window.Tumbling(sec(100)).Grace(sec(1000))), "agg"), sec(100), serde.Int64())
 		},
-		"tumbling-partitions": func(b *weir.Builder) { windowCounts(by(b, tumbling)) },
+		"windowed-table-group-by": windowedTableGroupBy,
+		"tumbling-partitions":     func(b *weir.Builder) { windowCounts(by(b, tumbling)) },
 
 		"hopping-count":          func(b *weir.Builder) { windowCounts(by(b, hopping)) },
 		"hopping-count-no-grace": func(b *weir.Builder) { windowCounts(by(b, window.Hopping(sec(10), sec(5)))) },
@@ -119,4 +120,9 @@ func windowedKeyThroughTopic(b *weir.Builder) {
 		return &sum
 	})
 	more.To(weir.NewTopic("out", keys, numbers))
+}
+
+func windowedTableGroupBy(b *weir.Builder) {
+	g := weir.GroupTableBy(weir.Count(by(b, tumbling), "agg"), func(k window.Key[text], n int64) (text, text) { return k.Key, decimal(n) }, weir.Named("g"))
+	updates(weir.Aggregate(g, "agg2", signed(false)))
 }
