@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirstream/weir/internal/null"
+	"github.com/weirstream/weir/internal/rows"
 	"github.com/weirstream/weir/internal/seal"
 	"github.com/weirstream/weir/processor"
 	"github.com/weirstream/weir/state"
@@ -137,7 +138,10 @@ func ProcessValues[K, V, VO any](n *Node, p processor.FixedKey[K, V, VO]) Receiv
 }
 
 func processing[K, V any](n *Node, process func(processor.Record[K, V]) error) Receiver[K, V] {
-	ctx := n.Env.Stores.Context()
+	ctx := &rows.Context{}
+	if n.Env.Stores != nil {
+		ctx = n.Env.Stores.Context()
+	}
 	call := func(r processor.Record[K, V]) (err error) {
 		defer Catch(&err)
 		return process(r)
