@@ -52,3 +52,22 @@ func ExampleGrace() {
 	printAll(out)
 	// Output: tea 500
 }
+
+// Of the products that were ordered only the two last are counted.
+func ExampleLRU() {
+	b := weir.NewBuilder()
+	weir.Count(weir.From(b, orders).GroupByKey(), "recent", weir.LRU(2)).ToStream().To(tallies)
+
+	d := driven(b)
+	in, out := weirtest.In(d, orders), weirtest.Out(d, tallies)
+	for _, product := range []string{"tea", "jam", "tea", "rye", "jam"} {
+		in.Send(product, 1)
+	}
+	printAll(out)
+	// Output:
+	// tea 1
+	// jam 1
+	// tea 2
+	// rye 1
+	// jam 1
+}

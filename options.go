@@ -57,6 +57,7 @@ type storeOptions struct {
 	retention                      *time.Duration
 	name                           *string // Materialized's
 	ifNeeded                       bool
+	lru                            int
 	history                        *time.Duration // of a versioned store; nil without Versioned
 }
 
@@ -245,6 +246,15 @@ func NoCache() OpOption {
 // NoChangelog writes no changelog: what the machine loses is lost.
 func NoChangelog() OpOption {
 	return opOption{"NoChangelog", func(o *op) { o.store.noChangelog = true }}
+}
+
+// LRU keeps only the n rows used last, in memory and without a cache; an evicted row leaves nothing behind, in the changelog either, as in Kafka.
+func LRU(n int) OpOption {
+	return opOption{"LRU", func(o *op) {
+		if o.store.lru = n; n < 1 {
+			o.fault = errors.Join(o.fault, fmt.Errorf("LRU(%d) keeps nothing", n))
+		}
+	}}
 }
 
 // Retention is how long windows are kept. The default, and the least: size + grace; sliding 2 × difference + grace; session gap + grace.

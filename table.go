@@ -71,6 +71,9 @@ func addSpec[K, V any](b *Builder, o *op, name string, key *serdeRef[K], value *
 		}
 		made := make()
 		made.InMemory, made.Cached, made.Logged, made.Config = o.store.inMemory, !o.store.noCache && made.Kind != rows.VersionedKind, !o.store.noChangelog, o.topicConfig
+		if made.LRU = o.store.lru; made.LRU > 0 {
+			made.InMemory, made.Cached, made.Quiet = true, false, true
+		}
 		*spec = *made
 		return &topology.Store{Spec: made}
 	})

@@ -11,7 +11,7 @@ import (
 )
 
 // historyOptions fit operators that keep a table by key alone.
-var historyOptions = []string{"Versioned"}
+var historyOptions = []string{"Versioned", "LRU"}
 
 // Versioned keeps what each key held over a history of event time, so that stream-table joins look up by time (KIP-889, KIP-914). Updates are taken by their
 // times: one that comes out of order changes what was, and goes downstream, but joins of tables and groupings leave it out. One that is older than
@@ -30,6 +30,8 @@ type past[K, V any] struct {
 func historyOf(b *Builder, o *op, store string) int64 {
 	h := *o.store.history
 	switch {
+	case o.store.lru != 0:
+		b.faultf(o, "store %q: LRU does not go with Versioned", store)
 	case o.store.ifNeeded:
 		b.faultf(o, "store %q: IfNeeded does not go with Versioned", store)
 	case h < 0:

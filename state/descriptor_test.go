@@ -56,7 +56,7 @@ func TestFaults(t *testing.T) {
 	for want, d := range map[string]state.Descriptor{
 		`store "s": not supported yet: TTL`:        state.KeyValueStore("s", k, v, state.TTL(1)),
 		`store "s": not supported yet: WallTTL`:    state.KeyValueStore("s", k, v, state.WallTTL(1)),
-		`store "s": not supported yet: LRU`:        state.KeyValueStore("s", k, v, state.LRU(1)),
+		`store "s": LRU(0) keeps nothing`:          state.KeyValueStore("s", k, v, state.LRU(0)),
 		`Retention does not fit a key-value store`: state.KeyValueStore("s", k, v, state.Retention(time.Hour)),
 		`Duplicates does not fit a session store`:  state.SessionStore("s", k, v, state.Duplicates()),
 		`Retention(1s) is too short`:               state.WindowStore("s", k, v, time.Minute, state.Retention(time.Second)),

@@ -19,6 +19,7 @@ func (option) storeOption() {}
 type settings struct {
 	inMemory, cached, unlogged, duplicates bool
 	retention                              *time.Duration
+	lru                                    int
 	config                                 map[string]string
 	faults                                 []string
 }
@@ -45,7 +46,13 @@ func TTL(d time.Duration) Option { return unsupported("TTL") }
 func WallTTL(d time.Duration) Option { return unsupported("WallTTL") }
 
 // LRU keeps only the n rows used last, in memory; an evicted row leaves a tombstone in the changelog.
-func LRU(n int) Option { return unsupported("LRU") }
+func LRU(n int) Option {
+	return option(func(s *settings) {
+		if s.lru = n; n < 1 {
+			s.fault("LRU(%d) keeps nothing", n)
+		}
+	})
+}
 
 // TopicConfig sets topic settings of the changelog.
 func TopicConfig(c map[string]string) Option {
@@ -108,7 +115,10 @@ func (s *settings) noDuplicates(kind rows.Kind) {
 
 // apply gives a spec the settings and the faults.
 func (s *settings) apply(spec *rows.Spec) *rows.Spec {
-	spec.InMemory, spec.Cached, spec.Logged, spec.Config = s.inMemory, s.cached, !s.unlogged, s.config
+	spec.InMemory, spec.Cached, spec.Logged, spec.Config, spec.LRU = s.inMemory || s.lru > 0, s.cached, !s.unlogged, s.config, s.lru
+	if s.lru != 0 && (spec.Kind != rows.KeyValueKind || s.cached) {
+		s.fault("LRU fits a key-value store without Cached")
+	}
 	if spec.Name == "" {
 		s.fault("a store needs a name")
 	}

@@ -17,6 +17,8 @@ func aggregates() map[string]Build {
 		"count-changelog-config": func(b *weir.Builder) {
 			counts(weir.Count(in(b).GroupByKey(), "agg", weir.TopicConfig(map[string]string{"min.insync.replicas": "2"})))
 		},
+		"count-lru":      func(b *weir.Builder) { counts(weir.Count(in(b).GroupByKey(), "agg", weir.LRU(2))) },
+		"reduce-lru":     func(b *weir.Builder) { updates(weir.Reduce(in(b).GroupByKey(), "agg", joined, weir.LRU(3))) },
 		"count-group-by": func(b *weir.Builder) { counts(weir.Count(byValue(in(b)), "agg")) },
 		"count-after-map": func(b *weir.Builder) {
 			turned := weir.Map(in(b), func(k, v text) (text, text) { return v, k })

@@ -12,7 +12,12 @@ import (
 func NewKeyValue[K, V any](name string, k serde.Serde[K], v serde.Serde[V]) *Spec {
 	keys := PlainKeys(k)
 	s := newSpec(name, KeyValueKind, keys, k.Name(), v.Name())
-	s.Open = func(h Host) (any, error) {
+	s.Open = func(h Host) (_ any, err error) {
+		if s.LRU > 0 {
+			if h, err = keepLast(h, s.LRU, s.Quiet); err != nil {
+				return nil, err
+			}
+		}
 		t := NewTable(s, h, keys, v)
 		return &KeyValue[K, V]{KeyValueView[K, V]{reads[K, V]{s.Name, keys, t, 0}}, t}, nil
 	}

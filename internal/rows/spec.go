@@ -32,6 +32,8 @@ type Spec struct {
 	Emits     bool              // windows are emitted on close: rows wait for Host.Keep before they expire
 	Retention int64             // ms; windows and sessions; 0 keeps for ever
 	History   int64             // ms; of versioned stores, and how long records wait in buffers
+	LRU       int               // key-value stores: how many rows are kept, those used last; 0 keeps all
+	Quiet     bool              // with LRU: what is evicted leaves no tombstone in the changelog
 	Config    map[string]string // of the changelog topic
 	// Scans says that the store is read by ranges as well as by key: its uncommitted rows are kept in order from the start.
 	Scans bool
