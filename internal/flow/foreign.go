@@ -66,6 +66,9 @@ func Subscribe[K, L, FK any](n *Node, f Foreign[K, L, FK], next Receiver[FK, row
 			n.Drop(NullKey)
 			return nil
 		}
+		if outOfOrder(n, &r.Value) {
+			return nil
+		}
 		for {
 			err := s.prepare(&r)
 			if err == nil {
@@ -297,6 +300,9 @@ func AnswerAll[FK, R any](n *Node, s *rows.Subscriptions[FK], next Receiver[[]by
 	return func(r processor.Record[FK, Change[R]]) error {
 		if r.KeyIsNull() {
 			n.Drop(NullKey)
+			return nil
+		}
+		if outOfOrder(n, &r.Value) {
 			return nil
 		}
 		for sub := range s.Of(r.Key) {

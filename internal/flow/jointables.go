@@ -25,7 +25,8 @@ func (j *TableJoin[K, T, O, VO]) row(k K, this T, hasThis bool, other O, hasOthe
 
 // JoinTables is one side of a join of two tables by key: each change of this side's table meets the other's row of that moment (Kafka's
 // KTableKTableInnerJoin, LeftJoin, RightJoin and OuterJoin), as that
-// table's updates have told of it: what they will tell yet, when a cache is flushed, must not be told twice, or the values of before would be wrong. The result's time is the greater of the two. A null key is dropped. Where the other row
+// table's updates have told of it: what they will tell yet, when a cache is flushed, must not be told twice, or the values of before would be wrong. The result's time is the greater of the two. A null key is dropped, and a
+// change of an earlier version. Where the other row
 // is missing and needed, and where nothing was and is on either side, nothing is forwarded; a row that is no more is a tombstone.
 func JoinTables[K, T, O, VO any](n *Node, j TableJoin[K, T, O, VO], other Getter[K, O], old bool, next Receiver[K, Change[VO]]) Receiver[K, Change[T]] {
 	once := func(r *processor.Record[K, Change[T]]) (c Change[VO], at int64, made bool, err error) {
@@ -44,6 +45,9 @@ func JoinTables[K, T, O, VO any](n *Node, j TableJoin[K, T, O, VO], other Getter
 	return func(r processor.Record[K, Change[T]]) error {
 		if r.KeyIsNull() {
 			n.Drop(NullKey)
+			return nil
+		}
+		if outOfOrder(n, &r.Value) {
 			return nil
 		}
 		for {
@@ -106,7 +110,7 @@ func JoinSelf[K, T, VO any](n *Node, j TableJoin[K, T, T, VO], old bool, next Re
 		case r.KeyIsNull():
 			n.Drop(NullKey)
 			return nil
-		case !r.Value.HasNew && !r.Value.HasOld:
+		case !r.Value.HasNew && !r.Value.HasOld, outOfOrder(n, &r.Value):
 			return nil
 		}
 		for {

@@ -18,6 +18,15 @@ const (
 	Earlier            // one before it, which came out of order
 )
 
+// outOfOrder drops a change of an earlier version, where current rows are combined.
+func outOfOrder[V any](n *Node, c *Change[V]) bool {
+	if c.Age != Earlier {
+		return false
+	}
+	n.Drop(OutOfOrder)
+	return true
+}
+
 // AsOf looks up what a table's row was at a time in ms.
 type AsOf[K, V any] func(k K, at int64) (v V, ok bool, err error)
 

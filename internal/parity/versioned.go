@@ -17,6 +17,8 @@ import (
 func versioned() map[string]Build {
 	history := func(seconds int) weir.OpOption { return weir.Versioned(time.Duration(seconds) * time.Second) }
 	t := func(b *weir.Builder) table { return tableOf(b, "in", "t", history(60)) }
+	r := func(b *weir.Builder) table { return tableOf(b, "in2", "r", history(60)) }
+	j := weir.Materialized("j")
 	return map[string]Build{
 		"table":            func(b *weir.Builder) { updates(t(b)) },
 		"table-no-history": func(b *weir.Builder) { updates(tableOf(b, "in", "t", history(0))) },
@@ -34,7 +36,17 @@ func versioned() map[string]Build {
 		"aggregate": func(b *weir.Builder) {
 			updates(weir.Aggregate(in(b).GroupByKey(), "agg", addingLow(), history(60)))
 		},
-		"group":       func(b *weir.Builder) { updates(weir.ReduceTable(lettered(t(b)), "agg", plus, minus)) },
+		"group":      func(b *weir.Builder) { updates(weir.ReduceTable(lettered(t(b)), "agg", plus, minus)) },
+		"join":       func(b *weir.Builder) { updates(weir.JoinTables(t(b), r(b), slash)) },
+		"left-join":  func(b *weir.Builder) { updates(weir.LeftJoinTables(t(b), r(b), slashLeft, j)) },
+		"outer-join": func(b *weir.Builder) { updates(weir.OuterJoinTables(t(b), r(b), slashOuter, j)) },
+		"outer-join-one": func(b *weir.Builder) {
+			updates(weir.OuterJoinTables(t(b), tableOf(b, "in2", "r"), slashOuter, j))
+		},
+		"foreign-key": func(b *weir.Builder) {
+			left, right := tableOf(b, "l", "lt", history(60)), tableOf(b, "r", "rt", history(60))
+			updates(weir.JoinForeign(left, right, "fk", foreignOf, slash, j))
+		},
 		"stream-join": func(b *weir.Builder) { out(weir.LeftJoinTable(from(b, "in2"), t(b), overLeft)) },
 		"process":     func(b *weir.Builder) { out(process(in(b), asking, weir.Stores(versions))) },
 	}
