@@ -283,7 +283,9 @@ func aggregated[K, KO, V, A any](p plan[K, KO, V], o *op, store string, in input
 	var t made[KO, A]
 	switch {
 	case p.windowed:
-		t = any(a.windows(p.spec)).(made[KO, A])
+		m := a.windows(p.spec)
+		m.closes = closing[K](p.spec)
+		t = any(m).(made[KO, A])
 	case p.table:
 		t = any(a.changed()).(made[KO, A])
 	default:

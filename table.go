@@ -27,6 +27,7 @@ type made[K, V any] struct {
 	stores []string   // where rows looks: the table's own, or those of the tables it was made of
 	spec   *rows.Spec // of its own store; nil without one
 	past   *past[K, V]
+	closes *closes[K] // of windows that close
 }
 
 // view makes what looks up a table's rows in a task that has its store.
@@ -155,7 +156,7 @@ func derived[K, V, V2 any](t Table[K, V], o *op, value *serdeRef[V2], f func(K, 
 		}
 		return flow.Mapped(of, f), nil
 	}
-	result := made[K, V2]{b: t.b, key: t.key, value: value, olds: &olds{above: []*olds{t.olds}}, rows: look, stores: t.stores, past: mappedPast(t.past, f)}
+	result := made[K, V2]{b: t.b, key: t.key, value: value, olds: &olds{above: []*olds{t.olds}}, rows: look, stores: t.stores, past: mappedPast(t.past, f), closes: t.closes}
 	return materialize(result, o, t.b.nodeName(o), t.parents(), func(n *flow.Node, old bool, next flow.Receiver[K, changes[V2]]) (flow.Receiver[K, changes[V]], error) {
 		return flow.MapTable(n, old, o.quiet, f, next), nil
 	})

@@ -22,6 +22,7 @@ var families = map[string]func() map[string]Build{
 	"stream-stream": streamJoins,
 	"stream-table":  streamTable,
 	"table-table":   tableTable,
+	"suppress":      suppressions,
 	"tables":        tables,
 	"topics":        events,
 	"versioned":     versioned,

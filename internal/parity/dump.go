@@ -1,6 +1,7 @@
 package parity
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -69,6 +70,9 @@ func (e exposed) dumped(s *topology.Store, b bare) (Store, error) {
 		return dumpWaiting(s, b)
 	}
 	store := Store{Kind: s.Kind.String()}
+	if s.Kind == rows.BufferKind {
+		return buffer(store, b)
+	}
 	read := reading(s)
 	it, err := b.Iter(nil, nil, false)
 	if err != nil {
@@ -82,6 +86,24 @@ func (e exposed) dumped(s *topology.Store, b bare) (Store, error) {
 		}
 		if ok && visible(s, row, b.observed) {
 			store.Rows = append(store.Rows, unlisted(s, row)...)
+		}
+	}
+	return store, it.Err()
+}
+
+// buffer says how many keys wait, and the least time by which one does.
+func buffer(store Store, b bare) (Store, error) {
+	order := []byte{1} // index rows begin with it; those of updates with 0
+	it, err := b.Iter(nil, nil, false)
+	if err != nil {
+		return store, err
+	}
+	defer it.Close()
+	for it.Next() {
+		if key := it.Key(); !bytes.HasPrefix(key, order) {
+			store.Count++
+		} else if store.From == 0 {
+			store.From = int64(binary.BigEndian.Uint64(key[1:]))
 		}
 	}
 	return store, it.Err()

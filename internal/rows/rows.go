@@ -37,6 +37,8 @@ type Host interface {
 	// Attach registers a write-back cache, which the task flushes before it commits; false where the task has none, so that every write goes
 	// straight down.
 	Attach(Cache) bool
+	// AtCommit has f called in each commit, once all caches are flushed: for what is logged no more often than that.
+	AtCommit(f func() error)
 	// Expired counts a put that was older than the store keeps.
 	Expired()
 	// Stick keeps the first error of a scan, which cannot return one; the task fails the record at the node's boundary.

@@ -136,6 +136,8 @@ func (h *host) Attach(c rows.Cache) bool {
 	return true
 }
 
+func (h *host) AtCommit(f func() error) { h.set.atCommit = append(h.set.atCommit, f) }
+
 func (h *host) Expired() {
 	if h.set.expired != nil {
 		h.set.expired(h.spec.Name)

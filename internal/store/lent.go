@@ -115,6 +115,7 @@ func (l *Lent) Keep(int64)                             {}
 func (l *Lent) Expired()                               {}
 func (l *Lent) Context() *rows.Context                 { return l.to.ctx }
 func (l *Lent) Attach(rows.Cache) bool                 { return false }
+func (l *Lent) AtCommit(func() error)                  {}
 
 // Stick hands the first error of a scan to the borrower's task.
 func (l *Lent) Stick(err error) {

@@ -17,6 +17,7 @@ type Set struct {
 	byName       map[string]*host
 	caches       []rows.Cache
 	uncached     bool // no store has a cache, whatever its Spec says
+	atCommit     []func() error
 	marks        map[string]int64
 	moved        map[string]int64 // marks that were set since the last commit
 
@@ -120,7 +121,7 @@ func (s *Set) Caching(on bool) { s.uncached = !on }
 // Start makes the facades, once the task is restored. ctx is what is in process; the set keeps the pointer.
 func (s *Set) Start(log Logger, ctx *rows.Context, stick func(error), expired func(store string)) error {
 	s.log, s.ctx, s.stick, s.expired = log, ctx, stick, expired
-	s.caches, s.lent = nil, nil
+	s.caches, s.atCommit, s.lent = nil, nil, nil
 	for _, h := range s.stores {
 		f, err := h.spec.Open(h)
 		if err != nil {
@@ -242,9 +243,22 @@ func (s *Set) Forget(store string) error {
 	return nil
 }
 
-// FlushCaches writes and forwards every dirty entry, in the order in which the stores were declared, until none is left: forwarding may
-// dirty further ones.
+// FlushCaches is the stores' part in the first half of a commit: every cache is flushed, then what is logged in commits alone is logged.
 func (s *Set) FlushCaches() error {
+	if err := s.flush(); err != nil {
+		return err
+	}
+	for _, f := range s.atCommit {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flush writes and forwards every dirty entry, in the order in which the stores were declared, until none is left: forwarding may dirty
+// further ones.
+func (s *Set) flush() error {
 	for again := true; again; {
 		again = false
 		for _, c := range s.caches {
@@ -266,7 +280,7 @@ func (s *Set) Trim(max int64) error {
 	if len(s.caches) == 0 || s.CacheBytes() <= max {
 		return nil
 	}
-	if err := s.FlushCaches(); err != nil {
+	if err := s.flush(); err != nil {
 		return err
 	}
 	all := s.CacheBytes()
