@@ -77,6 +77,7 @@ var Differences = []Difference{
 		Cases: alike("errors", "process-dead-letter-after-sink"),
 		Run:   withSource("dead"),
 	},
+	heldOlds,
 }
 
 // onceFromItself takes the second of equal results away, and adds the tombstone of a row that was there.

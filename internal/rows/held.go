@@ -86,6 +86,15 @@ func cutHeld(b []byte) (h held, err error) {
 	return h, nil
 }
 
+// DecodeHeld is the opposite of Append; but for the topic, what it returns are parts of b.
+func DecodeHeld(b []byte) (Held, error) {
+	h, err := cutHeld(b)
+	if err != nil {
+		return Held{}, err
+	}
+	return h.out(string(h.topic)), nil
+}
+
 // out is the update with slices of the bytes that it was cut from; topic is its own, as a string.
 func (h *held) out(topic string) Held {
 	return Held{
