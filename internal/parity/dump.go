@@ -94,6 +94,7 @@ func (e exposed) dumped(s *topology.Store, b bare) (Store, error) {
 // buffer says how many keys wait, and the least time by which one does.
 func buffer(store Store, b bare) (Store, error) {
 	order := []byte{1} // index rows begin with it; those of updates with 0
+	store.From = -1
 	it, err := b.Iter(nil, nil, false)
 	if err != nil {
 		return store, err
@@ -102,7 +103,7 @@ func buffer(store Store, b bare) (Store, error) {
 	for it.Next() {
 		if key := it.Key(); !bytes.HasPrefix(key, order) {
 			store.Count++
-		} else if store.From == 0 {
+		} else if store.From < 0 {
 			store.From = int64(binary.BigEndian.Uint64(key[1:]))
 		}
 	}

@@ -21,11 +21,6 @@ func limit(b *weir.Builder, seconds int) table {
 	return tableOf(b, "in", "t").Suppress("s", weir.UntilTimeLimit(sec(seconds)))
 }
 
-// bounded is limit in a room, not for longer than that allows.
-func bounded(s weir.Suppression) Build {
-	return func(b *weir.Builder) { out(tableOf(b, "in", "t").Suppress("s", s).ToStream()) }
-}
-
 func suppressions() map[string]Build {
 	closes := weir.UntilWindowCloses()
 	closedCounts := func(s weir.Suppression, opts ...weir.OpOption) Build {
@@ -35,13 +30,6 @@ func suppressions() map[string]Build {
 		"tumbling": closedCounts(closes),
 		"tumbling-no-grace": func(b *weir.Builder) {
 			windowTexts(weir.Aggregate(by(b, window.Tumbling(sec(10))), "agg", adding("")).Suppress("s", closes))
-		},
-		"tumbling-to-null": func(b *weir.Builder) {
-			windowTexts(weir.Aggregate(by(b, tumbling), "agg", addingLow()).Suppress("s", closes))
-		},
-		"hopping": func(b *weir.Builder) { windowTexts(weir.Reduce(by(b, hopping), "agg", joined).Suppress("s", closes)) },
-		"sessions": func(b *weir.Builder) {
-			sessionsTo(counted(b, gap).Suppress("s", closes), serde.Int64())
 		},
 		"filtered": func(b *weir.Builder) {
 			several := counted(b, tumbling).Filter(func(_ window.Key[text], n int64) bool { return n > 1 })
@@ -54,7 +42,6 @@ func suppressions() map[string]Build {
 		"records-shut-down": closedCounts(closes.MaxRecords(6).StopWhenFull()),
 		"bytes-shut-down":   closedCounts(closes.MaxBytes(450).StopWhenFull()),
 
-		"limit-table":  func(b *weir.Builder) { out(limit(b, 5).ToStream()) },
 		"limit-cached": func(b *weir.Builder) { out(limit(b, 5).ToStream()) },
 		"limit-count": func(b *weir.Builder) {
 			counts(weir.Count(in(b).GroupByKey(), "agg").Suppress("s", weir.UntilTimeLimit(sec(5))))
@@ -65,33 +52,33 @@ func suppressions() map[string]Build {
 		"limit-windows": func(b *weir.Builder) {
 			windows(counted(b, tumbling).Suppress("s", weir.UntilTimeLimit(sec(8))), sec(10), serde.Int64())
 		},
-		"limit-virtual": func(b *weir.Builder) {
-			out(tableOf(b, "in", "in-STATE-STORE-0000000000").Suppress("s", weir.UntilTimeLimit(sec(5))).ToStream())
-		},
-
-		"limit-records-early":     bounded(weir.UntilTimeLimit(sec(60)).MaxRecords(2).EmitEarlyWhenFull()),
-		"limit-bytes-early":       bounded(weir.UntilTimeLimit(sec(60)).MaxBytes(200).EmitEarlyWhenFull()),
-		"limit-records-shut-down": bounded(weir.UntilTimeLimit(sec(2)).MaxRecords(3).StopWhenFull()),
 	}
 }
 
-// heldFromNothing takes initial values out of what is held back. They need room in the buffer, too: where they fill it, it is not known what would have
-// come of the record.
-func heldFromNothing(r, _ Run) Run {
+// withOlds gives updates that are held back the old values that they have. Without a cache Kafka Streams says that a new aggregate was the initial one
+// before; that needs room in the buffer, too: where it is full, it is not known what would have come of the record. Of a session of one moment it says
+// that it was nothing before.
+func withOlds(r, _ Run) Run {
 	if last := len(r.Steps) - 1; r.Steps[last].Error != "" {
 		r.Steps = r.Steps[:last]
 	}
+	last := map[string][]byte{}
 	for _, s := range r.Steps {
 		for i, rec := range s.Out {
-			if rec.Topic == "app-s-store-changelog" && rec.Value != nil {
-				s.Out[i].Value = fromNothing(rec.Value)
+			if rec.Topic == "app-s-store-changelog" {
+				s.Out[i].Value = withOld(last, string(rec.Key), rec.Value)
 			}
 		}
 	}
 	return r
 }
 
-func fromNothing(value []byte) []byte {
+// withOld edits one changelog record. last are the values that were held back.
+func withOld(last map[string][]byte, key string, value []byte) []byte {
+	if value == nil {
+		delete(last, key)
+		return nil
+	}
 	h, err := rows.DecodeHeld(value)
 	if err != nil {
 		panic(fmt.Sprintf("a recorded update: %v", err))
@@ -101,6 +88,10 @@ func fromNothing(value []byte) []byte {
 			*old = nil
 		}
 	}
+	if h.Old == nil && h.New != nil && moment(key) {
+		h.Old = last[key]
+	}
+	last[key] = h.New
 	return h.Append(nil)
 }
 
@@ -108,3 +99,6 @@ func fromNothing(value []byte) []byte {
 func initial(v []byte) bool {
 	return v != nil && (len(v) == 0 || bytes.Equal(v, make([]byte, 8)))
 }
+
+// moment is true for the key of a session, one letter ‖ end ‖ start, that is of one moment.
+func moment(key string) bool { return len(key) == 1+2*stamp && key[1:1+stamp] == key[1+stamp:] }
