@@ -58,7 +58,7 @@ func (s *suppressor[K, V]) take(r processor.Record[K, Change[V]]) error {
 	if done, err := s.n.deciding(func() error { return s.hold(&r) }); !done || err != nil {
 		return err
 	}
-	if err := s.evict(func() bool { return s.due() }); err != nil {
+	if err := s.evict(s.due); err != nil {
 		return err
 	}
 	switch {
@@ -90,6 +90,7 @@ func (s *suppressor[K, V]) hold(r *processor.Record[K, Change[V]]) error {
 }
 
 func (s *suppressor[K, V]) encode(r *processor.Record[K, Change[V]], h *rows.Held) (err error) {
+	defer Catch(&err)
 	if s.key, err = s.Key.Append(s.key[:0], r.Key); err != nil {
 		return fmt.Errorf("store %q: encode key: %w", s.name, err)
 	}
@@ -171,6 +172,7 @@ func (s *suppressor[K, V]) emit(key []byte, h rows.Held) error {
 }
 
 func (s *suppressor[K, V]) decode(key []byte, h *rows.Held, r *processor.Record[K, Change[V]]) (err error) {
+	defer Catch(&err)
 	if r.Key, err = s.Key.Decode(key); err != nil {
 		return fmt.Errorf("store %q: decode key: %w", s.name, err)
 	}

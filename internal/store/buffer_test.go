@@ -176,10 +176,10 @@ func compared(w *world, b *rows.Buffer, model heldModel, key string) string {
 
 // What is held back and committed needs the disk, not the memory.
 func TestLargeBufferIsNotInMemory(t *testing.T) {
-	const held, value, part = 100_000, 400, 5_000 // 40 MB
+	const held, value, part = 20_000, 2_000, 1_000 // 40 MB
 	spec := rows.NewBuffer("s", "string", "bytes")
 	spec.Logged = false // the world keeps changelogs in memory
-	w := newWorld(t, inFolder{pebble.New(pebble.Memory(0)), t.TempDir()}, spec)
+	w := newWorld(t, inFolder{pebble.New(pebble.Memory(1 << 20)), t.TempDir()}, spec)
 	defer w.close()
 	b := facade[*rows.Buffer](w, "s")
 	before := live()
