@@ -145,7 +145,8 @@ func suppressed[K, V any](t made[K, V], name string, until Suppression, o *op) m
 		}
 		return flow.Suppressed(buffer, key.s, value.s, of), nil
 	}
-	t.n, t.key, t.value, t.olds, t.rows, t.spec = n, key, value, &olds{}, look, nil
+	t.n, t.key, t.value, t.rows, t.spec = n, key, value, look, nil
+	t.olds = &olds{wanted: true, above: []*olds{t.olds}}
 	t.stores = append([]string{store}, t.stores...)
 	return t
 }

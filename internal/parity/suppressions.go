@@ -21,6 +21,11 @@ func limit(b *weir.Builder, seconds int) table {
 	return tableOf(b, "in", "t").Suppress("s", weir.UntilTimeLimit(sec(seconds)))
 }
 
+// bounded is limit in a room, not for longer than that allows.
+func bounded(s weir.Suppression) Build {
+	return func(b *weir.Builder) { out(tableOf(b, "in", "t").Suppress("s", s).ToStream()) }
+}
+
 func suppressions() map[string]Build {
 	closes := weir.UntilWindowCloses()
 	closedCounts := func(s weir.Suppression, opts ...weir.OpOption) Build {
@@ -31,9 +36,19 @@ func suppressions() map[string]Build {
 		"tumbling-no-grace": func(b *weir.Builder) {
 			windowTexts(weir.Aggregate(by(b, window.Tumbling(sec(10))), "agg", adding("")).Suppress("s", closes))
 		},
+		"tumbling-to-null": func(b *weir.Builder) {
+			windowTexts(weir.Aggregate(by(b, tumbling), "agg", addingLow()).Suppress("s", closes))
+		},
+		"hopping": func(b *weir.Builder) { windowTexts(weir.Reduce(by(b, hopping), "agg", joined).Suppress("s", closes)) },
+		"sessions": func(b *weir.Builder) {
+			sessionsTo(counted(b, gap).Suppress("s", closes), serde.Int64())
+		},
 		"filtered": func(b *weir.Builder) {
 			several := counted(b, tumbling).Filter(func(_ window.Key[text], n int64) bool { return n > 1 })
 			windows(several.Suppress("s", closes), sec(10), serde.Int64())
+		},
+		"sliding": func(b *weir.Builder) {
+			windows(counted(b, slidingWithin).Suppress("s", closes), sec(5), serde.Int64())
 		},
 		"no-changelog": closedCounts(closes, weir.NoChangelog()),
 		"cached":       closedCounts(closes),
@@ -42,7 +57,11 @@ func suppressions() map[string]Build {
 		"records-shut-down": closedCounts(closes.MaxRecords(6).StopWhenFull()),
 		"bytes-shut-down":   closedCounts(closes.MaxBytes(450).StopWhenFull()),
 
+		"limit-table":  func(b *weir.Builder) { out(limit(b, 5).ToStream()) },
 		"limit-cached": func(b *weir.Builder) { out(limit(b, 5).ToStream()) },
+		"limit-then-filter": func(b *weir.Builder) {
+			out(limit(b, 5).Filter(func(_, v text) bool { return low(v) }, weir.Materialized("f")).ToStream())
+		},
 		"limit-count": func(b *weir.Builder) {
 			counts(weir.Count(in(b).GroupByKey(), "agg").Suppress("s", weir.UntilTimeLimit(sec(5))))
 		},
@@ -52,53 +71,82 @@ func suppressions() map[string]Build {
 		"limit-windows": func(b *weir.Builder) {
 			windows(counted(b, tumbling).Suppress("s", weir.UntilTimeLimit(sec(8))), sec(10), serde.Int64())
 		},
+		"limit-virtual": func(b *weir.Builder) {
+			out(tableOf(b, "in", "in-STATE-STORE-0000000000").Suppress("s", weir.UntilTimeLimit(sec(5))).ToStream())
+		},
+
+		"limit-records-early":     bounded(weir.UntilTimeLimit(sec(60)).MaxRecords(2).EmitEarlyWhenFull()),
+		"limit-bytes-early":       bounded(weir.UntilTimeLimit(sec(60)).MaxBytes(200).EmitEarlyWhenFull()),
+		"limit-records-shut-down": bounded(weir.UntilTimeLimit(sec(2)).MaxRecords(3).StopWhenFull()),
 	}
 }
 
+// heldOlds is how what is held back differs where it is of an aggregate.
+var heldOlds = Difference{
+	Name: "The first result of an aggregate, held back",
+	Why:  "Kafka Streams gives the initializer's value as the value before the first result, and nothing before one of a session of one moment",
+	Cases: alike("suppress", "tumbling", "tumbling-no-grace", "tumbling-to-null", "partitions", "records-shut-down", "bytes-shut-down", "limit-count",
+		"limit-windows", "sessions", "sliding"),
+	Run: withOlds,
+}
+
 // withOlds gives updates that are held back the old values that they have. Without a cache Kafka Streams says that a new aggregate was the initial one
-// before; that needs room in the buffer, too: where it is full, it is not known what would have come of the record. Of a session of one moment it says
-// that it was nothing before.
+// before, or that of a neighbouring window; that needs room in the buffer, too: where it is full, it is not known what would have come of the record. Of
+// a session of one moment it says that it was nothing before.
 func withOlds(r, _ Run) Run {
 	if last := len(r.Steps) - 1; r.Steps[last].Error != "" {
 		r.Steps = r.Steps[:last]
 	}
-	last := map[string][]byte{}
+	known := map[string]*keyHeld{}
 	for _, s := range r.Steps {
 		for i, rec := range s.Out {
-			if rec.Topic == "app-s-store-changelog" {
-				s.Out[i].Value = withOld(last, string(rec.Key), rec.Value)
+			if rec.Topic != "app-s-store-changelog" {
+				continue
 			}
+			k := known[string(rec.Key)]
+			if k == nil {
+				k = &keyHeld{first: true}
+				known[string(rec.Key)] = k
+			}
+			s.Out[i].Value = k.edited(rec.Value, moment(rec.Key))
 		}
 	}
 	return r
 }
 
-// withOld edits one changelog record. last are the values that were held back.
-func withOld(last map[string][]byte, key string, value []byte) []byte {
+// keyHeld is what is known of a key's updates.
+type keyHeld struct {
+	first, held bool
+	prior, new  []byte // while it is held back
+}
+
+// edited edits one changelog record.
+func (k *keyHeld) edited(value []byte, moment bool) []byte {
 	if value == nil {
-		delete(last, key)
+		*k = keyHeld{}
 		return nil
 	}
 	h, err := rows.DecodeHeld(value)
 	if err != nil {
 		panic(fmt.Sprintf("a recorded update: %v", err))
 	}
-	for _, old := range []*[]byte{&h.Prior, &h.Old} {
-		if initial(*old) {
-			*old = nil
+	switch {
+	case k.held:
+		h.Prior = k.prior
+		if k.new == nil { // deleted, so that the aggregate begins anew
+			h.Old = nil
 		}
+		if moment && h.Old == nil && h.New != nil {
+			h.Old = k.new
+		}
+	case k.first:
+		h.Prior, h.Old = nil, nil
 	}
-	if h.Old == nil && h.New != nil && moment(key) {
-		h.Old = last[key]
-	}
-	last[key] = h.New
+	*k = keyHeld{held: true, prior: h.Prior, new: h.New}
 	return h.Append(nil)
 }
 
-// initial is true for the initial values of counts and of texts.
-func initial(v []byte) bool {
-	return v != nil && (len(v) == 0 || bytes.Equal(v, make([]byte, 8)))
-}
-
 // moment is true for the key of a session, one letter ‖ end ‖ start, that is of one moment.
-func moment(key string) bool { return len(key) == 1+2*stamp && key[1:1+stamp] == key[1+stamp:] }
+func moment(key Bytes) bool {
+	return len(key) == 1+2*stamp && bytes.Equal(key[1:1+stamp], key[1+stamp:])
+}
