@@ -119,6 +119,9 @@ func suppressed[K, V any](t made[K, V], name string, until Suppression, o *op) m
 	default:
 		how.Wait, how.Ends = t.closes.after, t.closes.end
 	}
+	if t.past != nil {
+		b.faultf(o, "a versioned table cannot be suppressed: what is held back has no history")
+	}
 	key, value := storeSerdes(b, o, store, t.key, t.value)
 	o.store.noCache = true // its own way of logging
 	addSpec(b, o, store, key, value, func() *rows.Spec { return rows.NewBuffer(store, key.s.Name(), value.s.Name()) })
@@ -145,7 +148,7 @@ func suppressed[K, V any](t made[K, V], name string, until Suppression, o *op) m
 		}
 		return flow.Suppressed(buffer, key.s, value.s, of), nil
 	}
-	t.n, t.key, t.value, t.rows, t.spec = n, key, value, look, nil
+	t.n, t.key, t.value, t.rows, t.spec, t.past = n, key, value, look, nil, nil
 	t.olds = &olds{wanted: true, above: []*olds{t.olds}}
 	t.stores = append([]string{store}, t.stores...)
 	return t
