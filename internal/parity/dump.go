@@ -66,13 +66,13 @@ func (e exposed) dumped(s *topology.Store, b bare) (Store, error) {
 	if s.Kind == rows.VersionedKind {
 		return dumpVersions(s, b, e.times)
 	}
+	if s.Format == "buffer/1" {
+		return buffer(Store{Kind: s.Kind.String()}, b)
+	}
 	if s.Kind == rows.BufferKind {
 		return dumpWaiting(s, b)
 	}
 	store := Store{Kind: s.Kind.String()}
-	if s.Kind == rows.BufferKind {
-		return buffer(store, b)
-	}
 	read := reading(s)
 	it, err := b.Iter(nil, nil, false)
 	if err != nil {
