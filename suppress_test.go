@@ -18,7 +18,7 @@ import (
 	"github.com/weirstream/weir/window"
 )
 
-var tens = window.Tumbling(10 * time.Millisecond).Grace(5 * time.Millisecond)
+var tenMs = window.Tumbling(10 * time.Millisecond).Grace(5 * time.Millisecond)
 
 // placed forwards each value with the place of the record in process.
 type placed[K any] struct {
@@ -39,7 +39,7 @@ func (p *placed[K]) Process(r weir.Record[K, int64]) error {
 // suppressedCounts counts clicks in windows and lets the last count pass.
 func suppressedCounts(until weir.Suppression, opts ...weir.OpOption) func(b *weir.Builder) {
 	return func(b *weir.Builder) {
-		t := weir.Count(weir.From(b, clicks).GroupByKey().WindowedBy(tens), "counts").Suppress("final", until, opts...)
+		t := weir.Count(weir.From(b, clicks).GroupByKey().WindowedBy(tenMs), "counts").Suppress("final", until, opts...)
 		flat(weir.Process(t.ToStream(), func() *placed[window.Key[string]] { return &placed[window.Key[string]]{} })).To(texts)
 	}
 }
@@ -106,7 +106,7 @@ func TestSuppressTombstones(t *testing.T) {
 	expect(t, out, "a=null@3")
 
 	d = weirtest.New(t, built(t, func(b *weir.Builder) {
-		few := weir.Count(weir.From(b, clicks).GroupByKey().WindowedBy(tens), "counts").Filter(func(_ window.Key[string], n int64) bool { return n < 2 })
+		few := weir.Count(weir.From(b, clicks).GroupByKey().WindowedBy(tenMs), "counts").Filter(func(_ window.Key[string], n int64) bool { return n < 2 })
 		flat(few.Suppress("final", weir.UntilWindowCloses()).ToStream()).To(totals)
 	}))
 	send, sent := weirtest.In(d, clicks), weirtest.Out(d, totals)
@@ -306,7 +306,7 @@ func playFinals(t *testing.T, r *rapid.T, all []sent) string {
 		opts = append(opts, weir.NoCache())
 	}
 	topo := built(t, func(b *weir.Builder) {
-		counts := weir.Count(weir.From(b, clicks).GroupByKey().WindowedBy(tens), "counts", opts...)
+		counts := weir.Count(weir.From(b, clicks).GroupByKey().WindowedBy(tenMs), "counts", opts...)
 		flat(counts.Suppress("final", weir.UntilWindowCloses()).ToStream()).To(totals)
 	})
 	d := weirtest.New(t, topo)
