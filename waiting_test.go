@@ -28,7 +28,7 @@ func TestGrace(t *testing.T) {
 		expect(t, out, "")
 		d.Restart()
 		table.SendAt("a", 7, at(1500)) // in time for the first
-		in.SendAt("a", 3, at(1000))    // numbers begin anew
+		in.SendAt("a", 3, at(1000))    // numbers go on
 		in.SendAt("a", 4, at(6999))    // 1999 + 5000
 		expect(t, out, "a=2000@1000, a=2000@1000, a=3000@1000")
 		in.SendAt("a", 5, at(1998)) // too late to wait

@@ -1,6 +1,8 @@
 package rows
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 
@@ -11,7 +13,10 @@ import (
 // changelog is that of Kafka's RocksDBTimeOrderedKeyValueBuffer.
 func NewWaiting[K any](name string, k serde.Serde[K], grace int64) *Spec {
 	s := &Spec{Name: name, Kind: BufferKind, Format: "waiting/1", KeyType: k.Name(), ValueType: "bytes", Scans: true, Logged: true, History: grace}
-	s.Open = func(h Host) (any, error) { return &Waiting[K]{name: s.Name, host: h, keys: k, grace: grace}, nil }
+	s.Open = func(h Host) (any, error) {
+		w := &Waiting[K]{name: s.Name, host: h, keys: k, grace: grace}
+		return w, w.load()
+	}
 	s.Row = func(to Restorer, key, val []byte, _ int64) error {
 		local, err := waitingLocal(key)
 		if err != nil {
@@ -50,10 +55,28 @@ type Waiting[K any] struct {
 	raw   []byte
 }
 
+// load learns the greatest number of an earlier life.
+func (w *Waiting[K]) load() error {
+	it, err := w.host.Iter(nil, nil, false)
+	if err != nil {
+		return w.wrap("scan", err)
+	}
+	for it.Next() {
+		if key := it.Key(); len(key) >= stampLen+seqLen {
+			w.seq = max(w.seq, binary.BigEndian.Uint32(key[len(key)-seqLen:]))
+		}
+	}
+	if err := errors.Join(it.Err(), it.Close()); err != nil {
+		return w.wrap("scan", err)
+	}
+	return nil
+}
+
 // Takes says whether a record of a time, in ms, still has to wait.
 func (w *Waiting[K]) Takes(at int64) bool { return at >= w.host.Observed()-w.grace }
 
-// Put has a record wait. Records of one key and time are told apart by numbers, which begin at 1 in each life of a task and pass over those that are taken.
+// Put has a record wait. Records of one key and time are told apart by numbers, which go on after those of an earlier life, so that such records keep their order
+// over a restart, and begin at 1 again after the greatest.
 func (w *Waiting[K]) Put(k K, at int64, val []byte) error {
 	key, err := encodeKey(w.keys, appendTime(append(w.log[:0], waitingTag), at), k)
 	if err != nil {
