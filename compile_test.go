@@ -116,6 +116,7 @@ func chainLinks() []link {
 		{"Stream", `{S}.TryForEach(func(context.Context, weir.Record[{K}, {V}]) error { return nil })`, nil},
 		{"Stream", `{S}.Merge({S})`, same},
 		{"Stream", `weir.Process({S}, func() (p processor.Processor[{K}, {V}, {V}, {K}]) { return p })`, func(s shape) shape { return s.of("", s.value, s.key) }},
+		{"Stream", `weir.ProcessValues({S}, func() (p processor.FixedKey[{K}, {V}, int16]) { return p })`, made("", "", "int16")},
 		{"Stream", `weir.OutputOf({S}, processor.Output[{V}, {K}]{})`, func(s shape) shape { return s.of("", s.value, s.key) }},
 		{"Stream", `weir.MapRecords({S}, func(r weir.Record[{K}, {V}]) (to weir.Record[{V}, {K}]) { return to })`, func(s shape) shape { return s.of("", s.value, s.key) }},
 		{"Stream", `weir.TryMapRecords({S}, func(_ context.Context, r weir.Record[{K}, {V}]) (to weir.Record[{V}, {K}], err error) { return to, err })`, func(s shape) shape { return s.of("", s.value, s.key) }},
@@ -159,6 +160,12 @@ func chainLinks() []link {
 		{"Table", `weir.Count(weir.GroupTableBy({S}, func(k {K}, v {V}) ({V}, {K}) { return v, k }), "x")`, func(s shape) shape { return s.of("", s.value, "int64") }},
 		{"Table", `weir.ReduceTable(weir.GroupTableBy({S}, func(k {K}, v {V}) ({K}, {V}) { return k, v }), "x", func(a, b {V}) {V} { return a }, func(a, b {V}) {V} { return a })`, same},
 		{"Table", `weir.Aggregate(weir.GroupTableBy({S}, func(k {K}, v {V}) ({K}, {V}) { return k, v }), "x", ` + agg + `)`, made("", "", "string")},
+		{"Table", `weir.JoinTables({S}, {S}, func({K}, {V}, {V}) int8 { return 0 })`, made("", "", "int8")},
+		{"Table", `weir.LeftJoinTables({S}, {S}, func({K}, {V}, *{V}) int8 { return 0 })`, made("", "", "int8")},
+		{"Table", `weir.OuterJoinTables({S}, {S}, func({K}, *{V}, *{V}) int8 { return 0 })`, made("", "", "int8")},
+		{"Table", `weir.JoinForeign({S}, *new(weir.Table[string, int16]), "x", func({K}, {V}) (string, bool) { return "", true }, func({K}, {V}, int16) int8 { return 0 })`, made("", "", "int8")},
+		{"Table", `weir.LeftJoinForeign({S}, *new(weir.Table[string, int16]), "x", func({K}, {V}) (string, bool) { return "", true }, func({K}, {V}, *int16) int8 { return 0 })`, made("", "", "int8")},
+		{"Table", `{S}.Suppress("x", weir.UntilTimeLimit(1))`, same},
 		{"Table", `{S}.ToStream()`, made("Stream", "", "")},
 		{"Table", `weir.Changes({S})`, func(s shape) shape { return s.of("Stream", "", "weir.Change["+s.value+"]") }},
 	}
@@ -256,7 +263,7 @@ func TestEveryOperatorIsInTheChains(t *testing.T) {
 	for _, l := range chainLinks() {
 		code.WriteString(l.code)
 	}
-	ends := []string{"Table.Store", "WindowStoreOf", "SessionStoreOf"} // they give a descriptor
+	ends := []string{"Table.Store", "Table.VersionedStore", "WindowStoreOf", "SessionStoreOf"} // they give a descriptor
 	all := operators(t)
 	for _, name := range all {
 		call := "weir." + name + "("

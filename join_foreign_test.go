@@ -72,7 +72,11 @@ func TestForeignJoinsAgainstTheirDefinition(t *testing.T) {
 				keys := []string{"x", "y", "", "a\x00"}
 				values := []string{"x", "x1", "y", "y1", "-", "z"}
 				for range rapid.IntRange(1, 30).Draw(r, "steps") {
+					before := maps.Clone(p.left)
 					p.step(r, keys, values)
+					if kind.inner && !maps.Equal(before, p.left) { // what a row that goes is answered is stale when the row has changed again, as in Kafka
+						p.d.Commit()
+					}
 				}
 				p.d.Commit()
 				want := p.byForeignKey(kind.inner)
