@@ -53,6 +53,10 @@ func foreignKey() map[string]Build {
 			some := l(b).Filter(func(_, v text) bool { return low(word(v)) })
 			updates(weir.JoinForeign(some, r(b).Filter(lowValue), "fk", foreignOf, slash, j))
 		},
+		"left-then-group": func(b *weir.Builder) {
+			t := weir.LeftJoinForeign(l(b), r(b), "fk", foreignOf, slashLeft, j)
+			noted(weir.GroupTableBy(t, func(_, v text) (text, text) { return cat((*v)[len(*v)-2 : len(*v)-1]), v }, weir.Named("g")))
+		},
 		"inner-self": func(b *weir.Builder) {
 			t := l(b)
 			updates(weir.JoinForeign(t, t, "fk", foreignOf, slash, j))

@@ -42,6 +42,9 @@ func tableTable() map[string]Build {
 			left := tableOf(b, "l", "l-STATE-STORE-0000000000", weir.IfNeeded())
 			updates(weir.LeftJoinTables(left, tableOf(b, "r", "r-STATE-STORE-0000000003", weir.IfNeeded()), slashLeft))
 		},
+		"then-group": func(b *weir.Builder) {
+			noted(lettered(weir.LeftJoinTables(l(b), r(b), slashLeft)))
+		},
 		"then-filter": func(b *weir.Builder) {
 			updates(weir.OuterJoinTables(l(b), r(b), slashOuter).Filter(lowValue, weir.Materialized("f")))
 		},
@@ -73,3 +76,6 @@ func tableTable() map[string]Build {
 		},
 	}
 }
+
+// noted reduces groups to what was added and taken out.
+func noted(g weir.GroupedTable[text, text]) { updates(weir.ReduceTable(g, "agg", plus, minus)) }
