@@ -3,6 +3,7 @@ package parity_test
 import (
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -76,12 +77,19 @@ func differences(t *testing.T, c *parity.Case, build parity.Build) (all []string
 	return all
 }
 
-// runs is how many of a case's runs are played: few under the race detector, which takes ten times as long, and where haste is asked for.
+// runs is how many of a case's runs are played: all where many seeds are asked for (WEIR_SEEDS is 10 or more), else a quarter, and few under the race
+// detector, which takes ten times as long, and where haste is asked for.
 func runs(all int) int {
-	if testing.Short() || slowed {
+	many, _ := strconv.Atoi(os.Getenv("WEIR_SEEDS"))
+	switch {
+	case many >= 10:
+		return all
+	case slowed:
+		return min(all, 2)
+	case testing.Short():
 		return min(all, 4)
 	}
-	return all
+	return all / 4
 }
 
 // TestBuildersAreOfCases finds builders of cases that do not exist.

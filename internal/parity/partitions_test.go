@@ -23,8 +23,7 @@ import (
 // key's records in their order, or, behind a repartition, from all of them in any order.
 var spreadable = []string{
 	"aggregates/count", "aggregates/count-group-by", "aggregates/count-merged", "aggregates/reduce", "aggregates/reduce-longs",
-	"stateless/repartition-after-key-by", "tables/table", "tables/to-table", "tables/group-count", "tables/group-of-filter",
-	"table-table/inner-materialized", "table-table/outer-materialized", "table-table/three", "foreign-key/inner", "foreign-key/left",
+	"stateless/repartition-after-key-by", "tables/table", "tables/to-table", "table-table/inner-materialized", "table-table/outer-materialized", "table-table/three", "foreign-key/inner", "foreign-key/left",
 }
 
 const spreadParts = 4

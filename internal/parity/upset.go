@@ -54,6 +54,7 @@ func PlayUpset(t testing.TB, c *Case, build Build, inputs Run, u Upset) (map[str
 		return nil, err
 	}
 	stores := expose(topo)
+	stores.times = inputs.times()
 	p := &player{c: c, d: d, seen: map[string]int{}}
 	for i, s := range inputs.Steps {
 		if err := p.take(s); err != nil {
@@ -66,7 +67,9 @@ func PlayUpset(t testing.TB, c *Case, build Build, inputs Run, u Upset) (map[str
 	if err := d.TryCommit(); err != nil {
 		return nil, err
 	}
-	return stores.dump(d)
+	var got Run
+	got.Stores, err = stores.dump(d)
+	return c.comparable(got).Stores, err
 }
 
 func (e End) of(d *weirtest.Driver) {

@@ -12,20 +12,48 @@ import (
 
 // otherwise are cases whose stores may end otherwise when caches write back, or tasks end in the middle, and why.
 var otherwise = map[string]string{
-	"aggregates/count-of-counts":  countsUpdates,
-	"windows/tumbling-then-group": countsUpdates,
+	"aggregates/count-of-counts":           countsUpdates,
+	"foreign-key/left-then-group":          countsUpdates,
+	"table-table/then-group":               countsUpdates,
+	"tables/group-null-init":               countsUpdates,
+	"tables/group-null-key":                countsUpdates,
+	"tables/group-of-filter":               countsUpdates,
+	"tables/group-of-reduce":               countsUpdates,
+	"tables/transform-values":              countsUpdates,
+	"tables/transform-values-materialized": countsUpdates,
+	"windows/tumbling-then-group":          countsUpdates,
+	"suppress/limit-bytes-early":           holdsUpdates,
+	"suppress/limit-cached":                holdsUpdates,
+	"suppress/limit-records-early":         holdsUpdates,
+	"suppress/limit-windows":               holdsUpdates,
+	"suppress/tumbling-to-null":            holdsUpdates,
+	"foreign-key/inner":                    answersUpdates,
+	"foreign-key/inner-self":               answersUpdates,
+	"foreign-key/inner-virtual":            answersUpdates,
+	"foreign-key/left":                     answersUpdates,
+	"foreign-key/partitioners":             answersUpdates,
+	"versioned/outer-join-one":             "a row that came and went between two flushes never was: the result keeps its time",
+	"cogroup/plain":                        arrival,
+	"cogroup/rekeyed":                      arrival,
+	"aggregates/reduce-lru":                "what was evicted is in the changelog, and comes back",
+	"processors/in-memory-store":           "its store has no changelog and is in memory",
 }
 
-const countsUpdates = "it aggregates the updates of another table, of which caches make fewer"
+const (
+	countsUpdates  = "it aggregates the updates of another table, of which caches make fewer"
+	holdsUpdates   = "what is held back, and how long, follows from updates, of which caches make fewer"
+	answersUpdates = "times of results, and what subscriptions ask for, follow from updates, of which caches make fewer"
+	arrival        = "it writes down the order in which two topics arrive, which is that of times where both wait"
+)
 
 // upsets is how many of a case's runs are upset.
-const upsets = 2
+const upsets = 1
 
 // TestUpsetCases wants the stores to end as recorded whatever caches, commits, engines and ends there were.
 func TestUpsetCases(t *testing.T) {
 	all := parity.Builders()
 	for i, name := range slices.Sorted(maps.Keys(all)) {
-		if slowed && i%10 != 0 {
+		if slowed && i%20 != 0 {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
