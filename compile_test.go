@@ -155,6 +155,7 @@ func chainLinks() []link {
 		{"Stream", `weir.LeftJoinGlobal({S}, *new(weir.GlobalTable[string, int16]), func({K}, {V}) (string, bool) { return "", true }, func({K}, {V}, *int16) int8 { return 0 })`, made("", "", "int8")},
 		{"Table", `{S}.Filter(func({K}, {V}) bool { return true })`, same},
 		{"Table", `{S}.FilterNot(func({K}, {V}) bool { return true })`, same},
+		{"Table", `{S}.Suppress("w", weir.UntilTimeLimit(0))`, same},
 		{"Table", `weir.MapTable({S}, func({K}, {V}) []{K} { return nil })`, func(s shape) shape { return s.of("", "", "[]"+s.key) }},
 		{"Table", `weir.TransformTable({S}, func() (p processor.ValueTransformer[{K}, {V}, int16]) { return p })`, made("", "", "int16")},
 		{"Table", `weir.Count(weir.GroupTableBy({S}, func(k {K}, v {V}) ({V}, {K}) { return v, k }), "x")`, func(s shape) shape { return s.of("", s.value, "int64") }},

@@ -50,6 +50,7 @@ func joinTables[K, L, R, VO any](l Table[K, L], r Table[K, R], o *op, needL, nee
 	leftRows, leftStores := lookup(l.made)
 	rightRows, rightStores := lookup(r.made)
 	result.olds.above = []*olds{l.olds, r.olds}
+	result.closes = later(l.closes, r.closes)
 	result.stores = slices.Concat(leftStores, rightStores)
 	slices.Sort(result.stores)
 	result.stores = slices.Compact(result.stores)

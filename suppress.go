@@ -97,6 +97,17 @@ func closing[K any](spec window.Spec) *closes[window.Key[K]] {
 	return nil
 }
 
+// later is when the windows of two tables have closed; nil where those of either never do.
+func later[K any](a, b *closes[K]) *closes[K] {
+	if a == nil || b == nil || b.after > a.after {
+		a, b = b, a
+	}
+	if b == nil {
+		return nil
+	}
+	return a
+}
+
 // Suppress holds updates back in a buffer: node name, store name-store, changelog <app>-<name>-store-changelog. UntilWindowCloses on a table
 // without windows is a Build error; NoChangelog, InMemory and TopicConfig fit. Tombstones are dropped until windows close, forwarded at a time limit.
 // Time goes on with updates alone: what is the last waits for one that is later.

@@ -165,6 +165,26 @@ func TestSuppressEmitsEarly(t *testing.T) {
 	expect(t, out, "d=5@1")
 }
 
+// Windows of joined tables close when those of both have.
+func TestSuppressJoinedWindows(t *testing.T) {
+	d := weirtest.New(t, built(t, func(b *weir.Builder) {
+		soon := window.Tumbling(10 * time.Millisecond)
+		left := weir.Count(weir.From(b, clicks).GroupByKey().WindowedBy(soon.Grace(2*time.Millisecond)), "left")
+		right := weir.Count(weir.From(b, limits).GroupByKey().WindowedBy(soon.Grace(5*time.Millisecond)), "right")
+		both := weir.JoinTables(left, right, func(_ window.Key[string], l, r int64) int64 { return 10*l + r })
+		flat(both.Suppress("final", weir.UntilWindowCloses()).ToStream()).To(totals)
+	}))
+	l, r, out := weirtest.In(d, clicks), weirtest.In(d, limits), weirtest.Out(d, totals)
+	l.SendAt("a", 1, at(1))
+	r.SendAt("a", 1, at(2))
+	l.SendAt("b", 1, at(13))
+	r.SendAt("b", 1, at(13))
+	r.SendAt("a", 1, at(4)) // late for the left, not for the right
+	expect(t, out, "")
+	l.SendAt("b", 1, at(15))
+	expect(t, out, "a[0,10]=12@4")
+}
+
 // A join looks at what has been let go, not at what is held back.
 func TestJoinSuppressedTable(t *testing.T) {
 	d := weirtest.New(t, built(t, func(b *weir.Builder) {
