@@ -265,9 +265,9 @@ func drawSent(r *rapid.T) (all []sent) {
 // finals is the definition: each window's count of what was not late, once it has closed, by the window's end and its key.
 func finals(all []sent) string {
 	type result struct {
-		key        string
-		start, n   int64
-		last, seen int64
+		key      string
+		start, n int64
+		last     int64
 	}
 	observed, out := int64(-1), []string(nil)
 	open := map[string]*result{}
