@@ -68,6 +68,10 @@ bench-quick: ## weir beside hand-written programs on a real broker: CPU, memory,
 	$(call need,bench)
 	scripts/kafka.sh run -- $(GO) -C bench run . run
 
+bench-streams: ## weir beside Kafka Streams on a real broker, six topologies: CPU for each record, outputs compared
+	$(call need,bench)
+	jars=$$(scripts/kafka.sh lib) && WEIR_KAFKA_JARS=$$jars scripts/kafka.sh run --no-txv1 -- $(GO) -C bench run . streams
+
 # A step is a part of CI from the day on which its folder is there.
 STEPS = fmt-check vet lint layers cross test race \
 	$(if $(wildcard cmd/weir/*.go),demo) \
@@ -82,4 +86,4 @@ ci: ## all that must pass before a change is kept
 		echo "== make $$step: $$((SECONDS - began)) s"; \
 	done; echo "== make ci: all passed, $$SECONDS s"
 
-.PHONY: help test race kafka-test fmt fmt-check vet lint layers cross golden golden-check try demo bench-quick ci
+.PHONY: help test race kafka-test fmt fmt-check vet lint layers cross golden golden-check try demo bench-quick bench-streams ci

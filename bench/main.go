@@ -2,6 +2,7 @@
 // broker (WEIR_KAFKA). Own module, so that what it needs never enters weir's.
 //
 //	bench run            all comparisons, interleaved; prints nothing before the outputs are right
+//	bench streams        weir beside Kafka Streams: CPU per record, outputs compared
 //	bench load           fills the input topic
 //	bench limit-pass     … and each program by itself, see -h
 package main
@@ -25,10 +26,11 @@ type job struct {
 	commit               time.Duration
 	follow               bool // begin at the end and run until killed, for latencies
 	profile              string
+	workload, dir        string // of "workload": its name, and the state directory
 }
 
 var programs = map[string]func(context.Context, job) error{
-	"limit-pass": limitPass, "limit-count": limitCount, "weir-pass": weirPass, "weir-count": weirCount, "load": load,
+	"limit-pass": limitPass, "limit-count": limitCount, "weir-pass": weirPass, "weir-count": weirCount, "load": load, "workload": weirWorkload,
 }
 
 func main() {
@@ -42,8 +44,11 @@ func command(args []string) error {
 	if len(args) == 0 {
 		return usage()
 	}
-	if args[0] == "run" {
+	switch args[0] {
+	case "run":
 		return run(args[1:])
+	case "streams":
+		return streams(args[1:])
 	}
 	program, ok := programs[args[0]]
 	if !ok {
@@ -61,6 +66,8 @@ func command(args []string) error {
 	f.BoolVar(&j.cached, "cached", false, "write back at commits")
 	f.DurationVar(&j.commit, "commit", time.Second, "commit interval")
 	f.BoolVar(&j.follow, "follow", false, "begin at the end and go on")
+	f.StringVar(&j.workload, "workload", "", "name of a workload")
+	f.StringVar(&j.dir, "dir", "", "state directory of a workload")
 	f.StringVar(&j.profile, "profile", "", "file for a CPU profile")
 	if err := f.Parse(args[1:]); err != nil {
 		return err
@@ -74,7 +81,7 @@ func command(args []string) error {
 }
 
 func usage() error {
-	names := []string{"run"}
+	names := []string{"run", "streams"}
 	for name := range programs {
 		names = append(names, name)
 	}

@@ -119,7 +119,7 @@ func (b *bench) load(ctx context.Context) error {
 		if err := load(ctx, job{broker: b.broker, in: name, n: c.n}); err != nil {
 			return err
 		}
-		if b.want[name], err = b.read(ctx, name, c.n); err != nil {
+		if b.want[name], err = b.read(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -244,11 +244,17 @@ type digest struct {
 
 var hashSeed = maphash.MakeSeed()
 
-// read reads a topic, committed records only, until n records or its end.
-func (b *bench) read(ctx context.Context, topic string, n int64) (d digest, err error) {
+// read reads a topic.
+func (b *bench) read(ctx context.Context, topic string) (d digest, err error) {
+	d.last, d.keys = map[string]uint64{}, map[string]uint64{}
+	return d, b.each(ctx, topic, d.add)
+}
+
+// each reads a topic to its end, committed records only.
+func (b *bench) each(ctx context.Context, topic string, f func(*kgo.Record)) error {
 	ends, err := b.adm.ListCommittedOffsets(ctx, topic)
 	if err != nil {
-		return d, err
+		return err
 	}
 	from, left := map[int32]kgo.Offset{}, map[int32]int64{}
 	ends.Each(func(o kadm.ListedOffset) {
@@ -260,38 +266,42 @@ func (b *bench) read(ctx context.Context, topic string, n int64) (d digest, err 
 	cl, err := kgo.NewClient(kgo.SeedBrokers(b.broker), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
 	if err != nil {
-		return d, err
+		return err
 	}
 	defer cl.Close()
-	d.last, d.keys = map[string]uint64{}, map[string]uint64{}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	for len(left) > 0 {
 		fetches := cl.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
-			return d, err
+			return err
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			if r.Offset+1 >= left[r.Partition] {
 				delete(left, r.Partition)
 			}
 			if !r.Attrs.IsControl() {
-				d.add(r)
+				f(r)
 			}
 		})
 	}
-	return d, nil
+	return nil
 }
 
-func (d *digest) add(r *kgo.Record) {
+// hash is of a record's key, value and time.
+func hash(r *kgo.Record) uint64 {
 	var h maphash.Hash
 	h.SetSeed(hashSeed)
 	h.Write(r.Key)
 	h.WriteByte(0)
 	h.Write(r.Value)
 	h.Write(binary.BigEndian.AppendUint64(nil, uint64(r.Timestamp.UnixMilli())))
+	return h.Sum64()
+}
+
+func (d *digest) add(r *kgo.Record) {
 	d.n++
-	d.sum += h.Sum64()
+	d.sum += hash(r)
 	d.keys[string(r.Key)]++
 	if len(r.Value) >= 8 {
 		d.last[string(r.Key)] = binary.BigEndian.Uint64(r.Value)
@@ -301,7 +311,7 @@ func (d *digest) add(r *kgo.Record) {
 // verify compares an output with what must come of the input.
 func (b *bench) verify(ctx context.Context, c comparison, out string) error {
 	want := b.want[b.input(c.n)]
-	got, err := b.read(ctx, out, c.n)
+	got, err := b.read(ctx, out)
 	if err != nil {
 		return err
 	}
