@@ -166,7 +166,6 @@ func chainLinks() []link {
 		{"Table", `weir.OuterJoinTables({S}, {S}, func({K}, *{V}, *{V}) int8 { return 0 })`, made("", "", "int8")},
 		{"Table", `weir.JoinForeign({S}, *new(weir.Table[string, int16]), "x", func({K}, {V}) (string, bool) { return "", true }, func({K}, {V}, int16) int8 { return 0 })`, made("", "", "int8")},
 		{"Table", `weir.LeftJoinForeign({S}, *new(weir.Table[string, int16]), "x", func({K}, {V}) (string, bool) { return "", true }, func({K}, {V}, *int16) int8 { return 0 })`, made("", "", "int8")},
-		{"Table", `{S}.Suppress("x", weir.UntilTimeLimit(1))`, same},
 		{"Table", `{S}.ToStream()`, made("Stream", "", "")},
 		{"Table", `weir.Changes({S})`, func(s shape) shape { return s.of("Stream", "", "weir.Change["+s.value+"]") }},
 	}
