@@ -78,8 +78,7 @@ func (s *suppressor[K, V]) hold(r *processor.Record[K, Change[V]]) error {
 	}
 	s.clock.advance(at)
 	s.b.Host().Observe(at)
-	o := &s.n.Env.Origin
-	h := rows.Held{Context: rows.Context{Topic: o.Topic, Partition: o.Partition, Offset: o.Offset, Time: at}, At: at}
+	h := rows.Held{Context: contextOf(&s.n.Env.Origin, at), At: at}
 	if s.Ends != nil {
 		h.At = s.Ends(r.Key)
 	}
@@ -100,12 +99,27 @@ func (s *suppressor[K, V]) encode(r *processor.Record[K, Change[V]], h *rows.Hel
 	if s.new, h.New, err = appendPresent(s.Value, s.new, r.Value.New, r.Value.HasNew); err != nil {
 		return fmt.Errorf("store %q: encode value: %w", s.name, err)
 	}
-	s.headers = s.headers[:0]
-	for _, x := range r.Headers {
-		s.headers = rows.AppendHeader(s.headers, x.Key, x.Value)
-	}
+	s.headers = appendHeaders(s.headers[:0], r.Headers)
 	h.RawHeaders = s.headers
 	return nil
+}
+
+// contextOf is what a record that is held back keeps of where it came from; at is its time.
+func contextOf(o *Origin, at int64) rows.Context {
+	return rows.Context{Topic: o.Topic, Partition: o.Partition, Offset: o.Offset, Time: at}
+}
+
+// originOf is where what was held back came from, without headers.
+func originOf(h *rows.Held) Origin {
+	return Origin{Topic: h.Topic, Partition: h.Partition, Offset: h.Offset, Time: h.Time, Written: h.Time}
+}
+
+// appendHeaders appends headers as a Held has them.
+func appendHeaders(dst []byte, h processor.Headers) []byte {
+	for _, x := range h {
+		dst = rows.AppendHeader(dst, x.Key, x.Value)
+	}
+	return dst
 }
 
 // appendPresent encodes a value into a buffer of its own; nil stands for none.
@@ -139,12 +153,10 @@ func (s *suppressor[K, V]) overflow() error {
 
 // evict emits as long as more says so. An error of the buffer itself is final: nobody could be asked about it again.
 func (s *suppressor[K, V]) evict(more func() bool) error {
-	err := s.b.Evict(more, s.emit)
-	var decided *Fatal
-	if err == nil || errors.As(err, &decided) {
-		return err
+	if err := s.b.Evict(more, s.emit); err != nil {
+		return s.n.lost(err)
 	}
-	return &Fatal{s.n.failure(processor.Processing, err)}
+	return nil
 }
 
 // emit forwards what was held back, as if its last update were in process.
@@ -159,7 +171,8 @@ func (s *suppressor[K, V]) emit(key []byte, h rows.Held) error {
 	if err != nil {
 		return err
 	}
-	env.Origin = Origin{Topic: h.Topic, Partition: h.Partition, Offset: h.Offset, Time: h.Time, Written: h.Time, Headers: headers}
+	env.Origin = originOf(&h)
+	env.Origin.Headers = headers
 	*s.ctx = h.Context
 	if headers != nil {
 		s.ctx.Headers = headers
