@@ -133,12 +133,11 @@ func Aggregate[K, V, A any](n *Node, t *rows.Table[K, A], f Folding[K, V, A], ol
 		if !to.takes(n, &r, false) {
 			return nil
 		}
-		at, err := millis(&r)
-		if err != nil {
-			_, fatal := n.deciding(func() error { return err })
+		at, ok, fatal := timeOf(n, &r)
+		if !ok {
 			return fatal
 		}
-		_, err = to.add(r.Key, &r, at)
+		_, err := to.add(r.Key, &r, at)
 		return err
 	}
 }

@@ -69,15 +69,10 @@ func Subscribe[K, L, FK any](n *Node, f Foreign[K, L, FK], next Receiver[FK, row
 		if outOfOrder(n, &r.Value) {
 			return nil
 		}
-		for {
-			err := s.prepare(&r)
-			if err == nil {
-				return s.send(&r)
-			}
-			if again, fatal := n.Decide(processor.Processing, err); !again {
-				return fatal
-			}
+		if done, err := n.deciding(func() error { return s.prepare(&r) }); !done || err != nil {
+			return err
 		}
+		return s.send(&r)
 	}
 }
 
@@ -240,15 +235,10 @@ func KeepSubscriptions[FK any](n *Node, s *rows.Subscriptions[FK], next Receiver
 		case noKey:
 			return next(r)
 		}
-		for {
-			err := keep(&r)
-			if err == nil {
-				return next(r)
-			}
-			if again, fatal := n.Decide(processor.Processing, err); !again {
-				return fatal
-			}
+		if done, err := n.deciding(func() error { return keep(&r) }); !done || err != nil {
+			return err
 		}
+		return next(r)
 	}
 }
 
@@ -262,15 +252,17 @@ func AnswerSubscriptions[FK, R any](n *Node, right Getter[FK, R], next Receiver[
 		return right(r.Key)
 	}
 	return func(r processor.Record[FK, rows.Subscription]) error {
-		for {
-			row, at, has, err := look(&r)
-			if err == nil {
-				return answer(r, row, at, has, next)
-			}
-			if again, fatal := n.Decide(processor.Processing, err); !again {
-				return fatal
-			}
+		var row R
+		var at int64
+		var has bool
+		done, err := n.deciding(func() (err error) {
+			row, at, has, err = look(&r)
+			return err
+		})
+		if !done || err != nil {
+			return err
 		}
+		return answer(r, row, at, has, next)
 	}
 }
 
@@ -357,18 +349,19 @@ func Resolve[K, L, R, VO any](n *Node, left Getter[K, L], f ForeignResult[K, L, 
 			n.Drop(NullValue)
 			return nil
 		}
-		for {
-			out, stale, err := once(&r)
-			switch {
-			case err == nil && stale:
-				n.Drop(Stale)
-				return nil
-			case err == nil:
-				return next(out)
-			}
-			if again, fatal := n.Decide(processor.Processing, err); !again {
-				return fatal
-			}
+		var out processor.Record[K, VO]
+		var stale bool
+		done, err := n.deciding(func() (err error) {
+			out, stale, err = once(&r)
+			return err
+		})
+		switch {
+		case !done || err != nil:
+			return err
+		case stale:
+			n.Drop(Stale)
+			return nil
 		}
+		return next(out)
 	}
 }

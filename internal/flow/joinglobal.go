@@ -58,18 +58,16 @@ func JoinGlobal[K, V, GK, T, VO any](n *Node, left bool, on func(K, V) (GK, bool
 		return out, true, err
 	}
 	return func(r processor.Record[K, V]) error {
-		for {
-			out, made, err := once(r)
-			switch {
-			case err == nil && made:
-				return next(processor.WithValue(r, out))
-			case err == nil:
-				return nil
-			}
-			if again, fatal := n.Decide(processor.Processing, err); !again {
-				return fatal
-			}
+		var out VO
+		var made bool
+		done, err := n.deciding(func() (err error) {
+			out, made, err = once(r)
+			return err
+		})
+		if !done || !made || err != nil {
+			return err
 		}
+		return next(processor.WithValue(r, out))
 	}
 }
 

@@ -24,10 +24,9 @@ func (j *TableJoin[K, T, O, VO]) row(k K, this T, hasThis bool, other O, hasOthe
 }
 
 // JoinTables is one side of a join of two tables by key: each change of this side's table meets the other's row of that moment (Kafka's
-// KTableKTableInnerJoin, LeftJoin, RightJoin and OuterJoin), as that
-// table's updates have told of it: what they will tell yet, when a cache is flushed, must not be told twice, or the values of before would be wrong. The result's time is the greater of the two. A null key is dropped, and a
-// change of an earlier version. Where the other row
-// is missing and needed, and where nothing was and is on either side, nothing is forwarded; a row that is no more is a tombstone.
+// KTableKTableInnerJoin, LeftJoin, RightJoin and OuterJoin), as that table's updates have told of it: what they will tell yet, when a cache is flushed, must not
+// be told twice, or the values of before would be wrong. The result's time is the greater of the two. A null key is dropped, and a change of an earlier version.
+// Where the other row is missing and needed, and where nothing was and is on either side, nothing is forwarded; a row that is no more is a tombstone.
 func JoinTables[K, T, O, VO any](n *Node, j TableJoin[K, T, O, VO], other Getter[K, O], old bool, next Receiver[K, Change[VO]]) Receiver[K, Change[T]] {
 	once := func(r *processor.Record[K, Change[T]]) (c Change[VO], at int64, made bool, err error) {
 		row, at, has, err := other(r.Key)
@@ -50,18 +49,17 @@ func JoinTables[K, T, O, VO any](n *Node, j TableJoin[K, T, O, VO], other Getter
 		if outOfOrder(n, &r.Value) {
 			return nil
 		}
-		for {
-			c, at, made, err := once(&r)
-			if err == nil {
-				if !made {
-					return nil
-				}
-				return next(processor.WithValue(notBefore(r, at), c))
-			}
-			if again, fatal := n.Decide(processor.Processing, err); !again {
-				return fatal
-			}
+		var c Change[VO]
+		var at int64
+		var made bool
+		done, err := n.deciding(func() (err error) {
+			c, at, made, err = once(&r)
+			return err
+		})
+		if !done || !made || err != nil {
+			return err
 		}
+		return next(processor.WithValue(notBefore(r, at), c))
 	}
 }
 
@@ -113,15 +111,15 @@ func JoinSelf[K, T, VO any](n *Node, j TableJoin[K, T, T, VO], old bool, next Re
 		case !r.Value.HasNew && !r.Value.HasOld, outOfOrder(n, &r.Value):
 			return nil
 		}
-		for {
-			c, err := once(&r)
-			if err == nil {
-				return next(processor.WithValue(r, c))
-			}
-			if again, fatal := n.Decide(processor.Processing, err); !again {
-				return fatal
-			}
+		var c Change[VO]
+		done, err := n.deciding(func() (err error) {
+			c, err = once(&r)
+			return err
+		})
+		if !done || err != nil {
+			return err
 		}
+		return next(processor.WithValue(r, c))
 	}
 }
 

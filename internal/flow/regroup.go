@@ -120,15 +120,10 @@ func Regroup[K, V, K2, V2 any](n *Node, f func(K, V) (Grouping[K2, V2], error), 
 		if r.Value.Age == Earlier {
 			return nil
 		}
-		for {
-			err := g.look(&r)
-			if err == nil {
-				return g.forward(&r, next)
-			}
-			if again, fatal := n.Decide(processor.Processing, err); !again {
-				return fatal
-			}
+		if done, err := n.deciding(func() error { return g.look(&r) }); !done || err != nil {
+			return err
 		}
+		return g.forward(&r, next)
 	}
 }
 

@@ -42,9 +42,8 @@ func (a *sliding[K, V, A]) take(r processor.Record[K, V]) error {
 	if !a.takes(a.n, &r, false) {
 		return nil
 	}
-	at, err := millis(&r)
-	if err != nil {
-		_, fatal := a.n.deciding(func() error { return err })
+	at, ok, fatal := timeOf(a.n, &r)
+	if !ok {
 		return fatal
 	}
 	a.clock.advance(at)

@@ -27,24 +27,16 @@ func KeepSide[K, V any](n *Node, side *rows.Side[K, V], next Receiver[K, V]) Rec
 		return err
 	}
 	return func(r processor.Record[K, V]) error {
-		at, err := millis(&r)
-		if err != nil {
-			_, fatal := n.deciding(func() error { return err })
+		at, ok, fatal := timeOf(n, &r)
+		if !ok {
 			return fatal
 		}
 		side.Waits(false)
 		if err := next(r); err != nil || r.KeyIsNull() {
 			return err
 		}
-		for {
-			err := keep(&r, at)
-			if err == nil {
-				return nil
-			}
-			if again, fatal := n.Decide(processor.Processing, err); !again {
-				return fatal
-			}
-		}
+		_, err := n.deciding(func() error { return keep(&r, at) })
+		return err
 	}
 }
 
@@ -108,14 +100,8 @@ func (j *streamJoin[K, V, O, VO]) take(r processor.Record[K, V]) error {
 // meet joins a record with all that it meets, and reports whether there was any. A decision to skip ends it; what was joined before stays.
 func (j *streamJoin[K, V, O, VO]) meet(r *processor.Record[K, V], at int64) (met bool, err error) {
 	from, to := j.Window.Bounds(at)
-	for {
-		err := j.Others.Between(r.Key, from, to)
-		if err == nil {
-			break
-		}
-		if again, fatal := j.n.Decide(processor.Processing, err); !again {
-			return true, fatal
-		}
+	if done, fatal := j.n.deciding(func() error { return j.Others.Between(r.Key, from, to) }); !done {
+		return true, fatal
 	}
 	met, err = j.each(r, at)
 	if closed := j.Others.Close(); err == nil && closed != nil {
@@ -139,27 +125,23 @@ func (j *streamJoin[K, V, O, VO]) each(r *processor.Record[K, V], at int64) (met
 				return met, j.n.lost(err)
 			}
 		}
-		if done, err := j.pair(r, at); !done || err != nil {
+		if done, err := j.pair(r); !done || err != nil {
 			return met, err
 		}
 	}
 }
 
 // pair joins a record with the one that the walk stands at.
-func (j *streamJoin[K, V, O, VO]) pair(r *processor.Record[K, V], at int64) (done bool, err error) {
-	for {
-		out, err := j.once(r)
-		if err == nil {
-			made := processor.WithValue(*r, out)
-			if other := j.Others.At(); other > at {
-				made.Time = time.UnixMilli(other).UTC()
-			}
-			return true, j.next(made)
-		}
-		if again, fatal := j.n.Decide(processor.Processing, err); !again {
-			return false, fatal
-		}
+func (j *streamJoin[K, V, O, VO]) pair(r *processor.Record[K, V]) (done bool, err error) {
+	var out VO
+	done, err = j.n.deciding(func() (err error) {
+		out, err = j.once(r)
+		return err
+	})
+	if !done || err != nil {
+		return false, err
 	}
+	return true, j.next(notBefore(processor.WithValue(*r, out), j.Others.At()))
 }
 
 func (j *streamJoin[K, V, O, VO]) once(r *processor.Record[K, V]) (out VO, err error) {
@@ -172,28 +154,21 @@ func (j *streamJoin[K, V, O, VO]) once(r *processor.Record[K, V]) (out VO, err e
 
 // alone joins a record with nothing, at once.
 func (j *streamJoin[K, V, O, VO]) alone(r *processor.Record[K, V]) error {
-	for {
-		out, err := j.Alone(r.Key, r.Value)
-		if err == nil {
-			return j.next(processor.WithValue(*r, out))
-		}
-		if again, fatal := j.n.Decide(processor.Processing, err); !again {
-			return fatal
-		}
+	var out VO
+	done, err := j.n.deciding(func() (err error) {
+		out, err = j.Alone(r.Key, r.Value)
+		return err
+	})
+	if !done || err != nil {
+		return err
 	}
+	return j.next(processor.WithValue(*r, out))
 }
 
 // wait keeps a record that nothing met until something does, or its window closes.
 func (j *streamJoin[K, V, O, VO]) wait(r *processor.Record[K, V], at int64) error {
-	for {
-		err := j.put(r, at)
-		if err == nil {
-			return nil
-		}
-		if again, fatal := j.n.Decide(processor.Processing, err); !again {
-			return fatal
-		}
-	}
+	_, err := j.n.deciding(func() error { return j.put(r, at) })
+	return err
 }
 
 func (j *streamJoin[K, V, O, VO]) put(r *processor.Record[K, V], at int64) (err error) {
@@ -261,15 +236,15 @@ func (l *Lonely[K, VO]) emit(n *Node, now int64, h processor.Headers, next Recei
 }
 
 func (l *Lonely[K, VO]) forward(n *Node, lone rows.Lone[K], h processor.Headers, next Receiver[K, VO]) error {
-	for {
-		out, err := l.alone[lone.Side](lone.Key, lone.Value)
-		if err == nil {
-			return next(processor.Record[K, VO]{Key: lone.Key, Value: out, Time: time.UnixMilli(lone.At).UTC(), Headers: h})
-		}
-		if again, fatal := n.Decide(processor.Processing, err); !again {
-			return fatal
-		}
+	var out VO
+	done, err := n.deciding(func() (err error) {
+		out, err = l.alone[lone.Side](lone.Key, lone.Value)
+		return err
+	})
+	if !done || err != nil {
+		return err
 	}
+	return next(processor.Record[K, VO]{Key: lone.Key, Value: out, Time: time.UnixMilli(lone.At).UTC(), Headers: h})
 }
 
 // lost is an error of a store in the middle of a record's work, which cannot be done again from here: nobody is asked.

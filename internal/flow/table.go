@@ -34,15 +34,8 @@ func Hold[K, V any](n *Node, t *rows.Table[K, V]) Receiver[K, V] {
 			n.Drop(NullKey)
 			return nil
 		}
-		for {
-			err := put(&r)
-			if err == nil {
-				return nil
-			}
-			if again, fatal := n.Decide(processor.Processing, err); !again {
-				return fatal
-			}
-		}
+		_, err := n.deciding(func() error { return put(&r) })
+		return err
 	}
 }
 
@@ -94,15 +87,8 @@ func Keep[K, V any](n *Node, t *rows.Table[K, V], old, quiet bool, next Receiver
 		return err
 	}
 	return func(r processor.Record[K, Change[V]]) error {
-		for {
-			err := put(&r)
-			if err == nil {
-				return nil
-			}
-			if again, fatal := n.Decide(processor.Processing, err); !again {
-				return fatal
-			}
-		}
+		_, err := n.deciding(func() error { return put(&r) })
+		return err
 	}
 }
 

@@ -19,15 +19,15 @@ func TransformTable[K, V, V2 any](n *Node, p processor.ValueTransformer[K, V, V2
 		return c, err
 	}
 	return func(r processor.Record[K, Change[V]]) error {
-		for {
-			c, err := change(r)
-			if err == nil {
-				return next(processor.WithValue(r, c))
-			}
-			if again, fatal := n.Decide(processor.Processing, err); !again {
-				return fatal
-			}
+		var c Change[V2]
+		done, err := n.deciding(func() (err error) {
+			c, err = change(r)
+			return err
+		})
+		if !done || err != nil {
+			return err
 		}
+		return next(processor.WithValue(r, c))
 	}
 }
 

@@ -61,6 +61,16 @@ func millis[K, V any](r *processor.Record[K, V]) (int64, error) {
 	return at, nil
 }
 
+// timeOf is a record's time in ms; one before 1970 meets the record's decision, after which there is nothing more to do.
+func timeOf[K, V any](n *Node, r *processor.Record[K, V]) (at int64, ok bool, fatal error) {
+	at, err := millis(r)
+	if err == nil {
+		return at, true, nil
+	}
+	_, fatal = n.deciding(func() error { return err })
+	return at, false, fatal
+}
+
 // deciding runs f until it succeeds or a decision ends it. done is false when the record was skipped.
 func (n *Node) deciding(f func() error) (done bool, fatal error) {
 	for {

@@ -41,9 +41,8 @@ func (a *windowed[K, V, A]) take(r processor.Record[K, V]) error {
 	if !a.takes(a.n, &r, a.Nulls) {
 		return nil
 	}
-	at, err := millis(&r)
-	if err != nil {
-		_, fatal := a.n.deciding(func() error { return err })
+	at, ok, fatal := timeOf(a.n, &r)
+	if !ok {
 		return fatal
 	}
 	a.clock.advance(at)
@@ -76,16 +75,15 @@ func AggregateUnlimited[K, V, A any](n *Node, t *WindowTable[K, A], start int64,
 		if !to.takes(n, &r, f.Nulls) {
 			return nil
 		}
-		at, err := millis(&r)
-		if err != nil {
-			_, fatal := n.deciding(func() error { return err })
+		at, ok, fatal := timeOf(n, &r)
+		if !ok {
 			return fatal
 		}
 		if at < start {
 			n.Drop(BeforeStart)
 			return nil
 		}
-		_, err = to.add(window.NewKey(r.Key, start, math.MaxInt64), &r, at)
+		_, err := to.add(window.NewKey(r.Key, start, math.MaxInt64), &r, at)
 		return err
 	}
 }
