@@ -31,14 +31,7 @@ func GlobalFrom[K, V any](b *Builder, t Topic[K, V], store string, opts ...OpOpt
 	name := b.nodeName(o)
 	source := addGlobalSource(b, o, name+"-source", t)
 	spec := globalSpec(b, o, t, store)
-	n := addNode(b, o, name, []topology.Parent{{Node: source}}, func(n *flow.Node, _ flow.Receiver[K, V]) (flow.Receiver[K, V], error) {
-		rows, err := keyValueRows[K, V](n.Env, store)
-		if err != nil {
-			return nil, err
-		}
-		return flow.Hold(n, rows), nil
-	})
-	n.Stores = []string{store}
+	addHold[K, V](b, o, name, source, store)
 	return GlobalTable[K, V]{b, store, spec, !o.store.noCache}
 }
 
@@ -101,14 +94,19 @@ func ReadOnlyStore[K, V any](b *Builder, t Topic[K, V], store state.KeyValueDesc
 	if own := b.owned(o, store, func(s *rows.Spec) *topology.Store { return &topology.Store{Spec: s, SourceTopic: t.name} }); !own {
 		return
 	}
+	addHold[K, V](b, o, name, source, spec.Name)
+}
+
+// addHold adds the node that keeps what a source reads in a store.
+func addHold[K, V any](b *Builder, o *op, name string, source *topology.Node, store string) {
 	n := addNode(b, o, name, []topology.Parent{{Node: source}}, func(n *flow.Node, _ flow.Receiver[K, V]) (flow.Receiver[K, V], error) {
-		rows, err := keyValueRows[K, V](n.Env, spec.Name)
+		rows, err := keyValueRows[K, V](n.Env, store)
 		if err != nil {
 			return nil, err
 		}
 		return flow.Hold(n, rows), nil
 	})
-	n.Stores = []string{spec.Name}
+	n.Stores = []string{store}
 }
 
 // owned declares a user's store that one operator alone writes; there is no changelog but the topic that it reads.
@@ -138,10 +136,7 @@ func JoinGlobal[K, V, GK, T, VO any](s Stream[K, V], t GlobalTable[GK, T], on fu
 func LeftJoinGlobal[K, V, GK, T, VO any](s Stream[K, V], t GlobalTable[GK, T], on func(K, V) (GK, bool), f func(K, V, *T) VO, opts ...OpOption) Stream[K, VO] {
 	o := s.b.newOp("LeftJoinGlobal", opts, []string{"ValueSerde"})
 	return joinGlobal(s, t, o, true, on, func(r Record[K, V], row T, has bool) (VO, error) {
-		if !has {
-			return flow.Call3(f, r.Key, r.Value, nil)
-		}
-		return flow.Call3(f, r.Key, r.Value, &row)
+		return flow.Call3(f, r.Key, r.Value, orNil(row, has))
 	})
 }
 

@@ -387,13 +387,17 @@ func (a aggregation[K, V, A]) closing() *flow.Closing {
 	return c
 }
 
-func (a aggregation[K, V, A]) timeWindows(w window.TimeWindows) made[window.Key[K], A] {
-	layout := rows.Windowing{Size: w.SizeMs(), Advance: w.AdvanceMs(), Retention: a.retention(w)}
-	spec := a.declared(func() *rows.Spec {
+// windowStore declares a window store.
+func (a aggregation[K, V, A]) windowStore(layout rows.Windowing) *rows.Spec {
+	return a.declared(func() *rows.Spec {
 		s := rows.NewWindow(a.store, a.key.s, a.value.s, layout)
 		s.Emits = a.o.emitOnClose
 		return s
 	})
+}
+
+func (a aggregation[K, V, A]) timeWindows(w window.TimeWindows) made[window.Key[K], A] {
+	spec := a.windowStore(rows.Windowing{Size: w.SizeMs(), Advance: w.AdvanceMs(), Retention: a.retention(w)})
 	emit := a.closing()
 	return windowedTable(a, spec, rows.WindowKind, windowRows[K, A], keySerde(a, func(k serde.Serde[K]) serde.Serde[window.Key[K]] {
 		return window.KeySerde(k, time.Duration(w.SizeMs())*time.Millisecond)
@@ -407,12 +411,7 @@ func (a aggregation[K, V, A]) timeWindows(w window.TimeWindows) made[window.Key[
 }
 
 func (a aggregation[K, V, A]) sliding(w window.SlidingWindows) made[window.Key[K], A] {
-	layout := rows.Windowing{Size: w.DiffMs(), Retention: a.retention(w), Indexed: a.o.emitOnClose}
-	spec := a.declared(func() *rows.Spec {
-		s := rows.NewWindow(a.store, a.key.s, a.value.s, layout)
-		s.Emits = a.o.emitOnClose
-		return s
-	})
+	spec := a.windowStore(rows.Windowing{Size: w.DiffMs(), Retention: a.retention(w), Indexed: a.o.emitOnClose})
 	emit := a.closing()
 	return windowedTable(a, spec, rows.WindowKind, windowRows[K, A], keySerde(a, func(k serde.Serde[K]) serde.Serde[window.Key[K]] {
 		return window.KeySerde(k, time.Duration(w.DiffMs())*time.Millisecond)

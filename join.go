@@ -28,10 +28,7 @@ func LeftJoinTable[K, V, T, VO any](s Stream[K, V], t Table[K, T], f func(K, V, 
 	o := s.b.newOp("LeftJoinTable", opts, joinTableOptions, graceOptions)
 	o.nullKeys = true
 	return joinTable(s, t, o, true, func(r Record[K, V], row T, has bool) (VO, error) {
-		if !has {
-			return flow.Call3(f, r.Key, r.Value, nil)
-		}
-		return flow.Call3(f, r.Key, r.Value, &row)
+		return flow.Call3(f, r.Key, r.Value, orNil(row, has))
 	})
 }
 
@@ -63,5 +60,5 @@ func joinTable[K, V, T, VO any](s Stream[K, V], t Table[K, T], o *op, left bool,
 		n.Stores = append(slices.Clone(stores), later.store)
 	}
 	b.graph.Copartition(o.String(), slices.Compact([]*topology.Node{s.n, t.n})...)
-	return Stream[K, VO]{b: b, n: n, key: s.key, value: option[VO](b, o, "ValueSerde", o.value)}
+	return revalued[K, V, VO](s, o, n)
 }

@@ -97,14 +97,9 @@ func (j *foreignJoin[K, L, FK, R, VO]) serdes(l Table[K, L], r Table[FK, R], o *
 	j.other = pick(j.b, o, option[R](j.b, o, "OtherSerde", o.other), r.value, what("the right value"), "OtherSerde")
 }
 
-// through passes records through an internal topic of the join: it returns the source, of which write makes the sink.
-func through[K, V any](b *Builder, o *op, name, prefix, which string, key *serdeRef[K], value *serdeRef[V], write func(sink string, topic topology.Topic)) *topology.Node {
-	r := &topology.Repartition{Name: name + which, Suffix: "-topic", Config: o.topicConfig}
-	b.graph.AddRepartition(r)
-	topic := r.Topic()
-	write(prefix+which+"-sink", topic)
-	in := &topology.Node{Name: prefix + which + "-source", Op: o.kind, Kind: topology.Source, Topics: []topology.Topic{topic}, Reset: topology.Reset{Policy: topology.ResetEarliest}}
-	return sourceNode(b, o, in, key, value, nil)
+// topic is an internal topic of the join.
+func (j *foreignJoin[K, L, FK, R, VO]) topic(which string) *topology.Repartition {
+	return &topology.Repartition{Name: j.name + which, Suffix: "-topic", Config: j.o.topicConfig}
 }
 
 // ask sends the left table's subscriptions to where their foreign keys' rows are.
@@ -119,7 +114,7 @@ func (j *foreignJoin[K, L, FK, R, VO]) ask(l Table[K, L], partition func(FK, R, 
 		return flow.Subscribe(n, flow.Foreign[K, L, FK]{On: on, Left: j.left, Key: j.key.s, Value: j.value.s, By: j.by.s}, next), nil
 	})
 	wire := rows.SubscriptionSerde()
-	return through(j.b, j.o, j.name, j.prefix, which, j.by, known(wire), func(sink string, topic topology.Topic) {
+	return throughInternal(j.b, j.o, j.topic(which), j.prefix+which, j.by, known(wire), func(sink string, topic topology.Topic) {
 		addSink(j.b, j.o, sink, []topology.Parent{{Node: send}}, []topology.Topic{topic}, func(n *flow.Node) flow.Receiver[FK, rows.Subscription] {
 			return flow.Sink(n, topic.In(n.Env.App), flow.Encoding[FK, rows.Subscription]{Key: j.by.s, Value: wire, Partition: asked(partition)})
 		})
@@ -179,13 +174,14 @@ func (j *foreignJoin[K, L, FK, R, VO]) answer(r Table[FK, R], asked *topology.No
 
 // answers sends answers back to the left rows' partitions. On the right side left keys are bytes.
 func (j *foreignJoin[K, L, FK, R, VO]) answers(parents []topology.Parent) *topology.Node {
+	const which = "-subscription-response"
 	wire := &serdeRef[flow.Answer[R]]{}
 	j.b.atBuild(func() {
 		if j.other.s != nil {
 			wire.s = flow.AnswerSerde(j.other.s)
 		}
 	})
-	return through(j.b, j.o, j.name, j.prefix, "-subscription-response", j.key, wire, func(sink string, topic topology.Topic) {
+	return throughInternal(j.b, j.o, j.topic(which), j.prefix+which, j.key, wire, func(sink string, topic topology.Topic) {
 		addSink(j.b, j.o, sink, parents, []topology.Topic{topic}, func(n *flow.Node) flow.Receiver[[]byte, flow.Answer[R]] {
 			return flow.Sink(n, topic.In(n.Env.App), flow.Encoding[[]byte, flow.Answer[R]]{Key: serde.Bytes(), Value: wire.s, Partition: back[R](j.key.s)})
 		})

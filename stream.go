@@ -235,12 +235,19 @@ func repartition[K, V any](s Stream[K, V], o *op, name string) Stream[K, V] {
 // throughTopic passes records through the repartition topic of a name, from a sink to a source.
 func throughTopic[K, V any](b *Builder, o *op, name string, parents []topology.Parent, key *serdeRef[K], value *serdeRef[V], partition func(K, V, int) int) *topology.Node {
 	r := &topology.Repartition{Name: name, Partitions: int32(o.partitions), Config: o.topicConfig}
-	b.graph.AddRepartition(r)
-	full, topic := name+"-repartition", r.Topic()
-	addSink(b, o, full+"-sink", parents, []topology.Topic{topic}, func(n *flow.Node) flow.Receiver[K, V] {
-		return flow.Sink(n, topic.In(n.Env.App), flow.Encoding[K, V]{Key: key.s, Value: value.s, Partition: partition})
+	return throughInternal(b, o, r, name+"-repartition", key, value, func(sink string, topic topology.Topic) {
+		addSink(b, o, sink, parents, []topology.Topic{topic}, func(n *flow.Node) flow.Receiver[K, V] {
+			return flow.Sink(n, topic.In(n.Env.App), flow.Encoding[K, V]{Key: key.s, Value: value.s, Partition: partition})
+		})
 	})
-	in := &topology.Node{Name: full + "-source", Op: o.kind, Kind: topology.Source, Topics: []topology.Topic{topic}, Reset: topology.Reset{Policy: topology.ResetEarliest}}
+}
+
+// throughInternal passes records through an internal topic: it returns the source, named <prefix>-source, of which write makes the sink, <prefix>-sink.
+func throughInternal[K, V any](b *Builder, o *op, r *topology.Repartition, prefix string, key *serdeRef[K], value *serdeRef[V], write func(sink string, topic topology.Topic)) *topology.Node {
+	b.graph.AddRepartition(r)
+	topic := r.Topic()
+	write(prefix+"-sink", topic)
+	in := &topology.Node{Name: prefix + "-source", Op: o.kind, Kind: topology.Source, Topics: []topology.Topic{topic}, Reset: topology.Reset{Policy: topology.ResetEarliest}}
 	return sourceNode(b, &op{kind: o.kind, name: o.name, onError: o.onError, onDropped: o.onDropped}, in, key, value, nil)
 }
 

@@ -35,6 +35,17 @@ type view[K, V any] func(env *flow.Env) (flow.Getter[K, V], error)
 
 func (t Table[K, V]) parents() []topology.Parent { return []topology.Parent{{Node: t.n}} }
 
+// found finds something in a task and makes another of it.
+func found[A, B any](find func(*flow.Env) (A, error), f func(A) B) func(*flow.Env) (B, error) {
+	return func(env *flow.Env) (b B, err error) {
+		a, err := find(env)
+		if err != nil {
+			return b, err
+		}
+		return f(a), nil
+	}
+}
+
 // changes is the type of a table's updates.
 type changes[V any] = flow.Change[V]
 
@@ -148,14 +159,7 @@ func storeSerdes[K, V any](b *Builder, o *op, store string, key *serdeRef[K], va
 
 // derived adds a node that makes a table of each row by itself. Without a store, what joins it computes a row of one above.
 func derived[K, V, V2 any](t Table[K, V], o *op, value *serdeRef[V2], f func(K, V) (V2, bool, error)) Table[K, V2] {
-	above := t.rows
-	look := func(env *flow.Env) (flow.Getter[K, V2], error) {
-		of, err := above(env)
-		if err != nil {
-			return nil, err
-		}
-		return flow.Mapped(of, f), nil
-	}
+	look := found(t.rows, func(of flow.Getter[K, V]) flow.Getter[K, V2] { return flow.Mapped(of, f) })
 	result := made[K, V2]{b: t.b, key: t.key, value: value, olds: &olds{above: []*olds{t.olds}}, rows: look, stores: t.stores, past: mappedPast(t.past, f), closes: t.closes}
 	return materialize(result, o, t.b.nodeName(o), t.parents(), func(n *flow.Node, old bool, next flow.Receiver[K, changes[V2]]) (flow.Receiver[K, changes[V]], error) {
 		return flow.MapTable(n, old, o.quiet, f, next), nil

@@ -59,26 +59,19 @@ func versionedTable[K, KI, VI, V any](b *Builder, o *op, name, store string, par
 	return made[K, V]{b: b, n: n, key: key, value: value, olds: old, rows: currentRows[K, V](store), stores: []string{store}, spec: spec, past: pastRows[K, V](store, history)}
 }
 
+// versions finds a versioned store.
+func versions[K, V any](store string) func(env *flow.Env) (*rows.Versions[K, V], error) {
+	return func(env *flow.Env) (*rows.Versions[K, V], error) { return facade[*rows.Versions[K, V]](env, store) }
+}
+
 // currentRows looks up a versioned store's current rows.
 func currentRows[K, V any](store string) view[K, V] {
-	return func(env *flow.Env) (flow.Getter[K, V], error) {
-		t, err := facade[*rows.Versions[K, V]](env, store)
-		if err != nil {
-			return nil, err
-		}
-		return flow.Current(t), nil
-	}
+	return found(versions[K, V](store), flow.Current[K, V])
 }
 
 // pastRows looks up a versioned store's rows at any time.
 func pastRows[K, V any](store string, history int64) *past[K, V] {
-	return &past[K, V]{history, func(env *flow.Env) (flow.AsOf[K, V], error) {
-		t, err := facade[*rows.Versions[K, V]](env, store)
-		if err != nil {
-			return nil, err
-		}
-		return flow.Past(t), nil
-	}}
+	return &past[K, V]{history, found(versions[K, V](store), flow.Past[K, V])}
 }
 
 // mappedPast is the history of a table that is computed row by row from one with a history, which may have none.
@@ -86,34 +79,16 @@ func mappedPast[K, V, V2 any](of *past[K, V], f func(K, V) (V2, bool, error)) *p
 	if of == nil {
 		return nil
 	}
-	return &past[K, V2]{of.ms, func(env *flow.Env) (flow.AsOf[K, V2], error) {
-		look, err := of.look(env)
-		if err != nil {
-			return nil, err
-		}
-		return flow.MappedPast(look, f), nil
-	}}
+	return &past[K, V2]{of.ms, found(of.look, func(look flow.AsOf[K, V]) flow.AsOf[K, V2] { return flow.MappedPast(look, f) })}
 }
 
 // lookFor is how a stream's records find the table's rows, at their times where the table has a history, and the stores for that.
 func lookFor[K, V any](t made[K, V]) (find func(env *flow.Env) (flow.Look[K, V], error), stores []string) {
 	rows, stores := lookup(t)
 	if t.past == nil {
-		return func(env *flow.Env) (flow.Look[K, V], error) {
-			get, err := rows(env)
-			if err != nil {
-				return nil, err
-			}
-			return flow.LookNow(get), nil
-		}, stores
+		return found(rows, flow.LookNow[K, V]), stores
 	}
-	return func(env *flow.Env) (flow.Look[K, V], error) {
-		of, err := t.past.look(env)
-		if err != nil {
-			return nil, err
-		}
-		return flow.LookBack(of), nil
-	}, stores
+	return found(t.past.look, flow.LookBack[K, V]), stores
 }
 
 // keptPast is materialize with a history. t has its serdes already.
