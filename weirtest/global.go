@@ -72,7 +72,7 @@ func (d *Driver) fillOne(f *filling) (some bool, err error) {
 		from := d.topics.partition(flow.TopicPartition{Topic: f.g.Topic(), Partition: p})
 		var raws []flow.Raw
 		for _, e := range from.from(f.next[p]) {
-			raws = append(raws, flow.Raw{Key: e.Key, Value: e.Value, Headers: e.Headers, Time: e.Time.UnixMilli(), Offset: e.Offset})
+			raws = append(raws, e.raw())
 		}
 		if len(raws) == 0 {
 			continue

@@ -85,7 +85,7 @@ func (d *Driver) feed(r *running) error {
 	for _, tp := range r.spec.Inputs {
 		p := d.topics.partition(tp)
 		for _, e := range p.from(r.next[tp]) {
-			raw := flow.Raw{Key: e.Key, Value: e.Value, Headers: e.Headers, Time: e.Time.UnixMilli(), Offset: e.Offset}
+			raw := e.raw()
 			if _, err := r.task.Push(tp, []flow.Raw{raw}); err != nil {
 				return err
 			}

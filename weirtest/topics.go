@@ -42,6 +42,11 @@ type entry struct {
 	open bool // written in a transaction that has not ended
 }
 
+// raw is the record as tasks take it.
+func (e *entry) raw() flow.Raw {
+	return flow.Raw{Key: e.Key, Value: e.Value, Headers: e.Headers, Time: e.Time.UnixMilli(), Offset: e.Offset}
+}
+
 // topics are the logs of all topics.
 type topics struct {
 	byName     map[string]*topic

@@ -237,6 +237,14 @@ func headersOut(h processor.Headers) []kgo.RecordHeader {
 	return out
 }
 
+// rawOf is a fetched record as tasks take it.
+func rawOf(rec *kgo.Record) flow.Raw {
+	return flow.Raw{
+		Key: rec.Key, Value: rec.Value, Headers: headersIn(rec.Headers), Time: rec.Timestamp.UnixMilli(),
+		Offset: rec.Offset, LeaderEpoch: rec.LeaderEpoch, Control: rec.Attrs.IsControl(),
+	}
+}
+
 func headersIn(h []kgo.RecordHeader) processor.Headers {
 	if len(h) == 0 {
 		return nil

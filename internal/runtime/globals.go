@@ -388,10 +388,7 @@ func (gs *globals) take(g *global, f *kafka.Fetched) error {
 	}
 	raws := make([]flow.Raw, 0, len(f.Records))
 	for _, rec := range f.Records {
-		raws = append(raws, flow.Raw{
-			Key: rec.Key, Value: rec.Value, Headers: headersIn(rec.Headers), Time: rec.Timestamp.UnixMilli(),
-			Offset: rec.Offset, LeaderEpoch: rec.LeaderEpoch, Control: rec.Attrs.IsControl(),
-		})
+		raws = append(raws, rawOf(rec))
 	}
 	if err := g.Push(f.Partition, raws); err != nil {
 		return err

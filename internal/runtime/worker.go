@@ -312,10 +312,7 @@ func (w *worker) push(f *kafka.Fetched) error {
 	}
 	w.raws = w.raws[:0]
 	for _, rec := range f.Records {
-		w.raws = append(w.raws, flow.Raw{
-			Key: rec.Key, Value: rec.Value, Headers: headersIn(rec.Headers), Time: rec.Timestamp.UnixMilli(),
-			Offset: rec.Offset, LeaderEpoch: rec.LeaderEpoch, Control: rec.Attrs.IsControl(),
-		})
+		w.raws = append(w.raws, rawOf(rec))
 	}
 	if len(f.Records) > 0 {
 		o.oldest[f.TP] = f.Records[0].Timestamp.UnixMilli()
