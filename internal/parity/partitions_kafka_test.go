@@ -17,7 +17,7 @@ func TestSpreadCasesOnKafka(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			build := parity.Builders()[name]
 			if build == nil {
-				t.Skip("it has no builder")
+				t.Fatal("it has no builder")
 			}
 			s := newSpread(t, read(t, name), kafkatest.Broker(t))
 			defer s.sweep()

@@ -248,7 +248,7 @@ func TestSpreadCases(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			build := parity.Builders()[name]
 			if build == nil {
-				t.Skip("it has no builder")
+				t.Fatal("it has no builder")
 			}
 			b, err := devbroker.Start()
 			if err != nil {

@@ -18,26 +18,20 @@ type Build func(b *weir.Builder)
 
 // player drives one topology through one run.
 type player struct {
-	c    *Case
-	d    *weirtest.Driver
-	seen map[string]int // records that were attributed, by topic
-	lost int64          // drops that were attributed
+	c      *Case
+	d      *weirtest.Driver
+	stores exposed
+	seen   map[string]int // records that were attributed, by topic
+	lost   int64          // drops that were attributed
 }
 
 // Play builds a case's topology anew and sends it the inputs of a run. What comes of them has the form of a recorded run; after a failure it ends.
 func Play(t testing.TB, c *Case, build Build, inputs Run, opts ...weirtest.Option) (Run, error) {
 	t.Helper()
-	topo, err := Topology(build)
+	p, err := start(t, c, build, inputs, opts...)
 	if err != nil {
 		return Run{}, err
 	}
-	d, err := weirtest.TryNew(t, topo, append(c.options(), opts...)...)
-	if err != nil {
-		return Run{}, err
-	}
-	stores := expose(topo)
-	stores.times = inputs.times()
-	p := &player{c: c, d: d, seen: map[string]int{}}
 	got := Run{Seed: inputs.Seed}
 	for _, want := range inputs.Steps {
 		err := p.take(want)
@@ -48,8 +42,24 @@ func Play(t testing.TB, c *Case, build Build, inputs Run, opts ...weirtest.Optio
 			return got, nil
 		}
 	}
-	got.Stores, err = stores.dump(d)
+	got.Stores, err = p.stores.dump(p.d)
 	return c.comparable(got), err
+}
+
+// start builds a case's topology for a run.
+func start(t testing.TB, c *Case, build Build, inputs Run, opts ...weirtest.Option) (*player, error) {
+	t.Helper()
+	topo, err := Topology(build)
+	if err != nil {
+		return nil, err
+	}
+	d, err := weirtest.TryNew(t, topo, append(c.options(), opts...)...)
+	if err != nil {
+		return nil, err
+	}
+	p := &player{c: c, d: d, stores: expose(topo), seen: map[string]int{}}
+	p.stores.times = inputs.times()
+	return p, nil
 }
 
 // times are those of the inputs, sorted.

@@ -41,34 +41,27 @@ func Upsetting(r *rand.Rand, steps int) Upset {
 // PlayUpset is Play with an Upset. Of what comes of it only the stores at the end are told.
 func PlayUpset(t testing.TB, c *Case, build Build, inputs Run, u Upset) (map[string]Store, error) {
 	t.Helper()
-	topo, err := Topology(build)
-	if err != nil {
-		return nil, err
-	}
-	opts := append(c.options(), weirtest.Cache(u.Cache), weirtest.CommitEvery(u.CommitEvery), weirtest.With(weir.ExactlyOnce()))
+	opts := []weirtest.Option{weirtest.Cache(u.Cache), weirtest.CommitEvery(u.CommitEvery), weirtest.With(weir.ExactlyOnce())}
 	if u.Pebble {
 		opts = append(opts, weirtest.Engine(pebble.New(pebble.FS(vfs.NewMem()), pebble.MemTable(0))))
 	}
-	d, err := weirtest.TryNew(t, topo, opts...)
+	p, err := start(t, c, build, inputs, opts...)
 	if err != nil {
 		return nil, err
 	}
-	stores := expose(topo)
-	stores.times = inputs.times()
-	p := &player{c: c, d: d, seen: map[string]int{}}
 	for i, s := range inputs.Steps {
 		if err := p.take(s); err != nil {
 			return nil, err
 		}
 		if i == u.After {
-			u.End.of(d)
+			u.End.of(p.d)
 		}
 	}
-	if err := d.TryCommit(); err != nil {
+	if err := p.d.TryCommit(); err != nil {
 		return nil, err
 	}
 	var got Run
-	got.Stores, err = stores.dump(d)
+	got.Stores, err = p.stores.dump(p.d)
 	return c.comparable(got).Stores, err
 }
 
