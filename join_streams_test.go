@@ -230,18 +230,8 @@ func came(t testing.TB, topo *weir.Topology, all []arrival, opts ...weirtest.Opt
 				topic = "right"
 			}
 			d.SendRaw(topic, 0, bytesOf(a.Key), bytesOf(a.Value), at(a.At))
-		case "commit":
-			d.Commit()
-		case "tick":
-			d.AdvanceWallClock(600 * time.Millisecond)
-		case "restart":
-			d.Restart()
-		case "rebuild":
-			d.Commit()
-			d.Rebuild()
-		case "crash":
-			d.Commit()
-			d.Crash()
+		default:
+			befall(d, a.Kind)
 		}
 	}
 	d.Commit()
@@ -273,11 +263,11 @@ func TestStreamJoinsAgainstTheirDefinition(t *testing.T) {
 		if rapid.Bool().Draw(r, "scanned") {
 			opts = append(opts, weirtest.Cache(0))
 		}
-		befall := []string{"commit", "restart", "rebuild", "crash"}
+		kinds := []string{"commit", "restart", "rebuild", "crash"}
 		if rapid.Bool().Draw(r, "throttled") {
-			p.every, befall = 1000, []string{"tick", "tick", "commit", "restart"}
+			p.every, kinds = 1000, []string{"tick", "tick", "commit", "restart"}
 		}
-		all := arrivals(unit, befall...).Draw(r, "all")
+		all := arrivals(unit, kinds...).Draw(r, "all")
 		m := paired{pairs: p}
 		m.run(all)
 		var own []weir.OpOption

@@ -85,19 +85,15 @@ func (p *pair) step(r *rapid.T, keys, values []string) {
 		topic, table = rightTopic, p.right
 	}
 	k := rapid.SampledFrom(keys).Draw(r, "key")
-	switch rapid.SampledFrom([]string{"put", "put", "put", "delete", "commit", "restart", "rebuild"}).Draw(r, "what") {
+	switch what := rapid.SampledFrom([]string{"put", "put", "put", "delete", "commit", "restart", "rebuild"}).Draw(r, "what"); what {
 	case "put":
 		table[k] = rapid.SampledFrom(values).Draw(r, "value")
 		weirtest.In(p.d, topic).SendAt(k, table[k], now)
 	case "delete":
 		delete(table, k)
 		weirtest.In(p.d, topic).SendRecord(weir.Tombstone[string](k, now))
-	case "commit":
-		p.d.Commit()
-	case "restart":
-		p.d.Restart()
-	case "rebuild":
-		p.d.Rebuild()
+	default:
+		befall(p.d, what)
 	}
 }
 
@@ -120,19 +116,37 @@ func (p *pair) joined(of func(l, r *string) string) map[string]string {
 	return all
 }
 
+// joinedStores are options of the tables' stores, and of a store for the result, if there is one.
+func joinedStores(r *rapid.T) (opts, kept []weir.OpOption) {
+	if rapid.Bool().Draw(r, "uncached") {
+		opts = append(opts, weir.NoCache())
+	}
+	if rapid.Bool().Draw(r, "kept") {
+		kept = append(slices.Clone(opts), weir.Materialized("kept"))
+	}
+	return opts, kept
+}
+
+// became checks what the updates of a result, and its store, have led to.
+func (p *pair) became(r *rapid.T, result weir.Table[string, string], kept bool, want map[string]string) {
+	if got := weirtest.Table(weirtest.Out(p.d, joinTopic)); !maps.Equal(got, want) {
+		r.Fatalf("got  %v\nwant %v", got, want)
+	}
+	if !kept {
+		return
+	}
+	if got := maps.Collect(weirtest.Store(p.d, result.Store()).All()); !maps.Equal(got, want) {
+		r.Fatalf("kept %v\nwant %v", got, want)
+	}
+}
+
 // Whatever comes in whatever order, with caches or without, kept or not, over restarts: what the updates leave is the join of the two tables, and each
 // change says what was before.
 func TestTableJoinsAgainstTheirDefinition(t *testing.T) {
 	for name, kind := range tableJoins {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(r *rapid.T) {
-				var opts, kept []weir.OpOption
-				if rapid.Bool().Draw(r, "uncached") {
-					opts = append(opts, weir.NoCache())
-				}
-				if rapid.Bool().Draw(r, "kept") {
-					kept = append(slices.Clone(opts), weir.Materialized("kept"))
-				}
+				opts, kept := joinedStores(r)
 				var result weir.Table[string, string]
 				topo := built(t, func(b *weir.Builder) {
 					result = kind.join(weir.TableFrom(b, leftTopic, "l", opts...), weir.TableFrom(b, rightTopic, "r", opts...), kept...)
@@ -146,14 +160,7 @@ func TestTableJoinsAgainstTheirDefinition(t *testing.T) {
 				}
 				p.d.Commit()
 				want := p.joined(kind.of)
-				if got := weirtest.Table(weirtest.Out(p.d, joinTopic)); !maps.Equal(got, want) {
-					r.Fatalf("got  %v\nwant %v", got, want)
-				}
-				if kept != nil {
-					if got := maps.Collect(weirtest.Store(p.d, result.Store()).All()); !maps.Equal(got, want) {
-						r.Fatalf("kept %v\nwant %v", got, want)
-					}
-				}
+				p.became(r, result, kept != nil, want)
 				chained(r, weirtest.Out(p.d, toldTopic).All(), want)
 			})
 		})

@@ -330,13 +330,8 @@ func TestTablesAgainstAMap(t *testing.T) {
 				if v, ok := want[x.Key]; ok {
 					joined = append(joined, fmt.Sprintf("%s=%d@%d", x.Key, 100*x.Value+v, i))
 				}
-			case "commit":
-				d.Commit()
-			case "restart":
-				d.Restart()
-			case "rebuild":
-				d.Commit()
-				d.Rebuild()
+			default:
+				befall(d, x.Kind)
 			}
 		}
 		d.Commit()

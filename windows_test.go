@@ -46,7 +46,7 @@ func happenings(unit int64, befall ...string) *rapid.Generator[[]happening] {
 	})
 }
 
-// live runs what happens. A crash follows a commit: what is uncommitted would be done again.
+// live runs what happens.
 func live(d *weirtest.Driver, all []happening) {
 	for _, h := range all {
 		happen(d, h)
@@ -60,6 +60,14 @@ func happen(d *weirtest.Driver, h happening) {
 		weirtest.In(d, texts).SendAt(h.Key, h.Value, at(h.At))
 	case "null key":
 		d.SendRaw("texts", 0, nil, []byte("x"), at(1<<40))
+	default:
+		befall(d, h.Kind)
+	}
+}
+
+// befall does to the tasks what a kind of happening says. A crash follows a commit: what is uncommitted would be done again.
+func befall(d *weirtest.Driver, kind string) {
+	switch kind {
 	case "commit":
 		d.Commit()
 	case "tick":
