@@ -66,7 +66,7 @@ func (p *Pending[K]) end(lo, hi []byte, reverse bool, none int64) (int64, error)
 	if it.Next() {
 		none = pendingTime(it.Key())
 	}
-	return none, errors.Join(it.Err(), it.Close())
+	return none, closed(it)
 }
 
 // Put adds a record of a side and key, at a time in ms; value is as its serde writes it.

@@ -151,8 +151,7 @@ func (s *Side[K, V]) logKey(at int64) []byte {
 
 // expired says whether the segment of a time has expired.
 func (s *Side[K, V]) expired(at int64) bool {
-	floor := s.host.Observed() - s.retention
-	return floor >= 0 && at/s.keys.interval < floor/s.keys.interval
+	return segmentExpired(at, s.host.Observed()-s.retention, s.keys.interval)
 }
 
 // Between begins a walk over the records of a key whose times, in ms, lie between two, both in it, in the order of times and of coming. What is not
@@ -261,11 +260,7 @@ func (s *Side[K, V]) Close() error {
 	if s.walk.it = nil; it == nil {
 		return nil
 	}
-	err := it.Err()
-	if closed := it.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
+	if err := closed(it); err != nil {
 		return fmt.Errorf("store %q: scan: %w", s.name, err)
 	}
 	return nil

@@ -416,6 +416,11 @@ func (t *Table[KK, V]) late(r *Row[V]) (bool, error) {
 	return t.observe(t.key)
 }
 
+// segmentExpired says whether the whole segment of a time is before that of floor.
+func segmentExpired(at, floor, interval int64) bool {
+	return floor >= 0 && at/interval < floor/interval
+}
+
 // observe raises the store's time, and counts a row that is older than the store keeps. Whole segments expire, as in Kafka.
 func (t *Table[KK, V]) observe(key []byte) (dead bool, err error) {
 	at, err := t.timed.Time(key)
@@ -423,7 +428,7 @@ func (t *Table[KK, V]) observe(key []byte) (dead bool, err error) {
 		return true, fmt.Errorf("store %q: %w", t.name, err)
 	}
 	t.host.Observe(at)
-	if floor := t.host.Observed() - t.retention; floor >= 0 && at/t.timed.Interval() < floor/t.timed.Interval() {
+	if segmentExpired(at, t.host.Observed()-t.retention, t.timed.Interval()) {
 		t.host.Expired()
 		return true, nil
 	}

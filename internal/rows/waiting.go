@@ -2,7 +2,6 @@ package rows
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 
@@ -66,7 +65,7 @@ func (w *Waiting[K]) load() error {
 			w.seq = max(w.seq, binary.BigEndian.Uint32(key[len(key)-seqLen:]))
 		}
 	}
-	if err := errors.Join(it.Err(), it.Close()); err != nil {
+	if err := closed(it); err != nil {
 		return w.wrap("scan", err)
 	}
 	return nil
