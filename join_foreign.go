@@ -153,7 +153,7 @@ func (j *foreignJoin[K, L, FK, R, VO]) answer(r Table[FK, R], asked *topology.No
 	look, stores := lookup(r.made)
 	joined := addNode(j.b, j.o, j.prefix+"-subscription-join-foreign", []topology.Parent{{Node: receive}},
 		func(n *flow.Node, next flow.Receiver[[]byte, flow.Answer[R]]) (flow.Receiver[FK, rows.Subscription], error) {
-			get, err := look(n.Env)
+			get, err := flow.AsTold(n.Env, look)
 			if err != nil {
 				return nil, err
 			}

@@ -116,15 +116,19 @@ func (p *pair) joined(of func(l, r *string) string) map[string]string {
 	return all
 }
 
-// joinedStores are options of the tables' stores, and of a store for the result, if there is one.
-func joinedStores(r *rapid.T) (opts, kept []weir.OpOption) {
-	if rapid.Bool().Draw(r, "uncached") {
-		opts = append(opts, weir.NoCache())
+// joinedStores are options of the two tables' stores, and of a store for the result, if there is one.
+func joinedStores(r *rapid.T) (left, right, kept []weir.OpOption) {
+	cached := func(which string) []weir.OpOption {
+		if rapid.Bool().Draw(r, which+" uncached") {
+			return []weir.OpOption{weir.NoCache()}
+		}
+		return nil
 	}
+	left, right = cached("left"), cached("right")
 	if rapid.Bool().Draw(r, "kept") {
-		kept = append(slices.Clone(opts), weir.Materialized("kept"))
+		kept = append(cached("result"), weir.Materialized("kept"))
 	}
-	return opts, kept
+	return left, right, kept
 }
 
 // became checks what the updates of a result, and its store, have led to.
@@ -146,10 +150,10 @@ func TestTableJoinsAgainstTheirDefinition(t *testing.T) {
 	for name, kind := range tableJoins {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(r *rapid.T) {
-				opts, kept := joinedStores(r)
+				left, right, kept := joinedStores(r)
 				var result weir.Table[string, string]
 				topo := built(t, func(b *weir.Builder) {
-					result = kind.join(weir.TableFrom(b, leftTopic, "l", opts...), weir.TableFrom(b, rightTopic, "r", opts...), kept...)
+					result = kind.join(weir.TableFrom(b, leftTopic, "l", left...), weir.TableFrom(b, rightTopic, "r", right...), kept...)
 					result.ToStream().To(joinTopic)
 					told(weir.Changes(result)).To(toldTopic)
 				})
