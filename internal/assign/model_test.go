@@ -12,6 +12,7 @@ import (
 // group is a consumer group in a test: what the members would report, and what they would make of a plan.
 type group struct {
 	members []Member
+	joined  int // members so far, those that left too: no two have the same name
 	tasks   []Task
 	opts    Options
 }
@@ -257,14 +258,15 @@ func drawGroup(t *rapid.T) *group {
 
 // grow adds a process with some members.
 func (g *group) grow(t *rapid.T) {
-	process := fmt.Sprintf("p%d", len(g.members))
+	process := fmt.Sprintf("p%d", g.joined)
 	for range rapid.IntRange(1, 3).Draw(t, "members") {
 		g.addMember(process, rapid.StringMatching("[a-z]{3}").Draw(t, "prefix"))
 	}
 }
 
 func (g *group) addMember(process, prefix string) {
-	m := Member{ID: fmt.Sprintf("%s-%d", prefix, len(g.members)), Process: process, Topics: g.topics()}
+	m := Member{ID: fmt.Sprintf("%s-%d", prefix, g.joined), Process: process, Topics: g.topics()}
+	g.joined++
 	g.members = append(g.members, m)
 }
 
