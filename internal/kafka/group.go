@@ -160,7 +160,6 @@ func NewGroup(set *Settings, cfg GroupConfig) (*Group, error) {
 		return nil, fmt.Errorf("group %s: %w", set.App, err)
 	}
 	g.cl, g.adm, g.client = cl, kadm.NewClient(cl), cl.GroupMetadata
-	g.lease.session.Store(int64(cl.OptValue(kgo.SessionTimeout).(time.Duration)))
 	return g, nil
 }
 

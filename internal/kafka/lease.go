@@ -18,8 +18,8 @@ import (
 //
 // It is a hook of the client.
 type lease struct {
-	session atomic.Int64 // time.Duration; set when the client, which may have joined by then, has said what it is
-	expired func()       // called on a goroutine of its own
+	session time.Duration // as the client says before it does anything
+	expired func()        // called on a goroutine of its own
 	suspect atomic.Bool
 
 	mu    sync.Mutex
@@ -28,9 +28,15 @@ type lease struct {
 }
 
 var (
+	_ kgo.HookNewClient   = (*lease)(nil)
 	_ kgo.HookBrokerE2E   = (*lease)(nil)
 	_ kgo.HookBrokerWrite = (*lease)(nil)
 )
+
+// OnNewClient learns the session's time, which an option of the user may have set. Later would be too late: the client joins by itself.
+func (l *lease) OnNewClient(cl *kgo.Client) {
+	l.session = cl.OptValue(kgo.SessionTimeout).(time.Duration)
+}
 
 // OnBrokerWrite stops the clock while the member waits in JoinGroup: the coordinator waits for others then.
 func (l *lease) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
@@ -44,10 +50,10 @@ func (l *lease) OnBrokerE2E(_ kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) 
 	switch kmsg.Key(key) {
 	case kmsg.Heartbeat, kmsg.SyncGroup:
 		if e2e.Err() == nil {
-			l.set(max(time.Duration(l.session.Load())-e2e.DurationE2E(), 1))
+			l.set(max(l.session-e2e.DurationE2E(), 1))
 		}
 	case kmsg.JoinGroup:
-		l.set(time.Duration(l.session.Load()))
+		l.set(l.session)
 	}
 }
 

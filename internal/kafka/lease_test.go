@@ -100,3 +100,16 @@ func until(t *testing.T, what string, so func() bool) {
 		}
 	}
 }
+
+// A client joins its group by itself, as soon as it is there: an answer that comes at once must not end the lease, for want of a session's time.
+func TestLeaseKnowsTheSessionFromTheStart(t *testing.T) {
+	l := &lease{expired: func() { t.Error("it has expired") }}
+	cl, err := kgo.NewClient(kgo.SeedBrokers("127.0.0.1:1"), kgo.ConsumerGroup("app"), kgo.SessionTimeout(time.Hour), kgo.WithHooks(l))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	if l.session != time.Hour {
+		t.Errorf("the session's time is %v, want an hour", l.session)
+	}
+}
