@@ -34,6 +34,7 @@ func read(t testing.TB, name string) *parity.Case {
 
 // TestCases plays every case that is built here, and compares all that comes of it.
 func TestCases(t *testing.T) {
+	alone(t)
 	for name, build := range parity.Builders() {
 		t.Run(name, func(t *testing.T) {
 			c, err := recorded(t).Expected(name)
@@ -77,19 +78,29 @@ func differences(t *testing.T, c *parity.Case, build parity.Build) (all []string
 	return all
 }
 
-// runs is how many of a case's runs are played: all where many seeds are asked for (WEIR_SEEDS is 10 or more), else a quarter, and few under the race
-// detector, which takes ten times as long, and where haste is asked for.
+// runs is how many of a case's runs are played: all where many seeds are asked for, else a quarter, and few where haste is asked for.
 func runs(all int) int {
-	many, _ := strconv.Atoi(os.Getenv("WEIR_SEEDS"))
 	switch {
-	case many >= 10:
+	case manySeeds():
 		return all
-	case slowed:
-		return min(all, 2)
 	case testing.Short():
 		return min(all, 4)
 	}
 	return all / 4
+}
+
+// manySeeds says whether WEIR_SEEDS is 10 or more.
+func manySeeds() bool {
+	n, _ := strconv.Atoi(os.Getenv("WEIR_SEEDS"))
+	return n >= 10
+}
+
+// alone is for what runs on one goroutine: the race detector has nothing to find there, and takes ten times as long. With many seeds it looks all the same.
+func alone(t *testing.T) {
+	t.Helper()
+	if slowed && !manySeeds() {
+		t.Skip("one goroutine does all of it")
+	}
 }
 
 // TestBuildersAreOfCases finds builders of cases that do not exist.
@@ -109,6 +120,7 @@ func TestBuildersAreOfCases(t *testing.T) {
 
 // TestDifferencesOccur finds differences on purpose that no longer change anything.
 func TestDifferencesOccur(t *testing.T) {
+	alone(t)
 	if n := len(parity.Differences); n > parity.MaxDifferences {
 		t.Errorf("%d differences on purpose, at most %d are allowed", n, parity.MaxDifferences)
 	}
@@ -150,15 +162,13 @@ func TestOccurs(t *testing.T) {
 }
 
 func TestEachCaseIsAsTheManifestSays(t *testing.T) {
+	alone(t)
 	r := recorded(t)
 	names := r.Names()
 	if len(names) < 100 {
 		t.Errorf("only %d topologies are recorded", len(names))
 	}
-	for i, name := range names {
-		if slowed && i%20 != 0 { // nothing here runs beside anything else
-			continue
-		}
+	for _, name := range names {
 		c, err := r.Case(name)
 		if err != nil {
 			t.Error(err)
@@ -196,6 +206,7 @@ var unbuilt = []string{"optimizer"}
 
 // TestEveryCaseIsBuilt finds recorded cases without a builder.
 func TestEveryCaseIsBuilt(t *testing.T) {
+	alone(t)
 	missing := map[string][]string{}
 	for _, name := range parity.Missing(recorded(t).Names()) {
 		family, _, _ := strings.Cut(name, "/")

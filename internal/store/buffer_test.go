@@ -176,6 +176,9 @@ func compared(w *world, b *rows.Buffer, model heldModel, key string) string {
 
 // What is held back and committed needs the disk, not the memory.
 func TestLargeBufferIsNotInMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it writes 40 MB")
+	}
 	const held, value, part = 20_000, 2_000, 1_000 // 40 MB
 	spec := rows.NewBuffer("s", "string", "bytes")
 	spec.Logged = false // the world keeps changelogs in memory

@@ -179,7 +179,11 @@ func offset(e state.Engine) (int, error) {
 }
 
 func TestCrashLeavesAPrefix(t *testing.T) {
-	for seed := range uint64(8) {
+	seeds := uint64(8)
+	if testing.Short() {
+		seeds = 2
+	}
+	for seed := range seeds {
 		if err := crashRun(seed, func(fs vfs.FS) (state.Engine, error) { return New(FS(fs), MemTable(0)).Open("dir", "0_0") }); err != nil {
 			t.Fatal(err)
 		}
@@ -188,6 +192,9 @@ func TestCrashLeavesAPrefix(t *testing.T) {
 
 // TestCrashNoticesSaboteurs breaks what the engine does for the promise, one thing at a time.
 func TestCrashNoticesSaboteurs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it looks through many crashes for one that shows the fault")
+	}
 	for fault, open := range map[string]func(vfs.FS) (state.Engine, error){
 		"a log format that notes syncs which did not happen": func(fs vfs.FS) (state.Engine, error) {
 			return openTweaked(fs, func(o *pebble.Options) { o.FormatMajorVersion = pebble.FormatNewest })
