@@ -4,9 +4,10 @@
 // of tests, until SIGTERM or until its parent is gone. So what is killed by SIGKILL is a true process with a true
 // state directory, and nothing needs to be built beside the tests.
 //
-//	TestKafkasOwnVerifier  Kafka's StreamsEosTest generates and judges; four kills, each of which finds a transaction open
-//	TestPayments           windows that close once, both guarantees; after a kill what was on disk is not read again
-//	TestCountTV1           a count over a kill on a broker of transaction.version 1, both guarantees
+//	TestKafkasOwnVerifier         Kafka's StreamsEosTest generates and judges; four kills, each of which finds a transaction open
+//	TestKafkasRelationalVerifier  Kafka's RelationalSmokeTest generates and judges joins of tables; two kills
+//	TestPayments                  windows that close once, both guarantees; after a kill what was on disk is not read again
+//	TestCountTV1                  a count over a kill on a broker of transaction.version 1, both guarantees
 //
 // You get verdicts that were themselves tested: every judgement here has a test that feeds it a broken run.
 // You owe a machine that is not so busy that a process needs a minute to start. It runs by

@@ -42,9 +42,10 @@ const envLaunch = "WEIR_SOAK_LAUNCH"
 const sessionTimeout = 6 * time.Second
 
 var programs = map[string]func(*weir.Builder, launch){
-	"eos":      eosProgram,
-	"payments": paymentsProgram,
-	"count":    countProgram,
+	"eos":        eosProgram,
+	"payments":   paymentsProgram,
+	"count":      countProgram,
+	"relational": relationalProgram,
 }
 
 func TestMain(m *testing.M) {
