@@ -40,6 +40,7 @@ const eosCommit = 2 * time.Second
 // TestKafkasOwnVerifier lets Kafka's system test for exactly once write the input of two of our processes and judge
 // their output, record by record, while they are killed and started again.
 func TestKafkasOwnVerifier(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	b := dial(t, kafkatest.Broker(t))
 	eosTopics(b)
 	props := eosProps(t, b.addr)

@@ -30,6 +30,7 @@ var relationalTopics = map[string]int32{"in-article": 3, "in-comment": 5, "out-a
 // processes have made of them: each article with the number of its comments, by a join of tables, and each comment with a part of its article, by a
 // join by foreign key. Both are killed, one after the other, while the data comes.
 func TestKafkasRelationalVerifier(t *testing.T) {
+	t.Parallel()
 	b := dial(t, kafkatest.Broker(t))
 	relationalMade(b)
 	generated := make(chan error, 1)
