@@ -110,6 +110,13 @@ type makeNode[K, V, KO, VO any] func(n *flow.Node, next flow.Receiver[KO, VO]) (
 
 // addNode adds a processor node with one output.
 func addNode[K, V, KO, VO any](b *Builder, o *op, name string, parents []topology.Parent, make makeNode[K, V, KO, VO]) *topology.Node {
+	return addLinked(b, o, name, parents, func(n *flow.Node, _ []flow.Link, next flow.Receiver[KO, VO]) (flow.Receiver[K, V], error) {
+		return make(n, next)
+	})
+}
+
+// addLinked is addNode for a node that may have further outputs: make is given all children.
+func addLinked[K, V, KO, VO any](b *Builder, o *op, name string, parents []topology.Parent, make func(*flow.Node, []flow.Link, flow.Receiver[KO, VO]) (flow.Receiver[K, V], error)) *topology.Node {
 	n := &topology.Node{
 		Name: name, Op: o.kind, Kind: topology.Processor, Parents: parents,
 		In:   reflect.TypeFor[flow.Receiver[K, V]](),
@@ -120,7 +127,7 @@ func addNode[K, V, KO, VO any](b *Builder, o *op, name string, parents []topolog
 		if err != nil {
 			return nil, err
 		}
-		r, err := make(flow.NewNode(env, name, o.onError, o.onDropped), next)
+		r, err := make(flow.NewNode(env, name, o.onError, o.onDropped), links, next)
 		if err != nil {
 			return nil, err
 		}

@@ -68,10 +68,11 @@ func (c WindowedCogrouped[K, A]) coplan() coplan[K, window.Key[K], A] {
 	return coplan[K, window.Key[K], A]{cogrouping: c.c, windowed: true, spec: c.spec}
 }
 
-// Adding says how values of one stream enter the common aggregate. Named, OnError and OnDropped are those of the stream's node.
+// Adding says how values of one stream enter the common aggregate. Named, OnError and OnDropped are those of the stream's node. LateTo, for windows, takes
+// what comes too late of this stream.
 func Adding[K, V, A any](g Grouped[K, V], add func(K, V, A) A, opts ...OpOption) CogroupInput[K, A] {
 	b := g.g.b
-	own := b.newOp("Adding", opts)
+	own := b.newOp("Adding", opts, []string{"LateTo"})
 	if add == nil {
 		b.faultf(own, "the function is nil")
 	}
@@ -82,9 +83,14 @@ func Adding[K, V, A any](g Grouped[K, V], add func(K, V, A) A, opts ...OpOption)
 		return a
 	}
 	return CogroupInput[K, A]{
-		b:       b,
-		key:     func(store string) *serdeRef[K] { return g.g.input(store).key },
-		plain:   func(c *cogroup[K, A]) made[K, A] { return to(c).plain() },
+		b:   b,
+		key: func(store string) *serdeRef[K] { return g.g.input(store).key },
+		plain: func(c *cogroup[K, A]) made[K, A] {
+			if own.lateTo != nil {
+				b.faultf(own, "option LateTo needs windows: nothing else is late")
+			}
+			return to(c).plain()
+		},
 		windows: func(c *cogroup[K, A], spec window.Spec) made[window.Key[K], A] { return to(c).windows(spec) },
 	}
 }
@@ -92,7 +98,7 @@ func Adding[K, V, A any](g Grouped[K, V], add func(K, V, A) A, opts ...OpOption)
 // of is the operator as one input's node sees it: with the input's name and handlers.
 func (c *cogroup[K, A]) of(own *op) *op {
 	o := *c.o
-	o.name = own.name
+	o.name, o.lateTo = own.name, own.lateTo
 	if own.onError != nil {
 		o.onError = own.onError
 	}

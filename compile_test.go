@@ -142,6 +142,7 @@ func chainLinks() []link {
 		{"Stream", `weir.Count({S}.GroupByKey().WindowedBy(window.Tumbling(1)), "x")`, windows("int64")},
 		{"Stream", `weir.Count({S}.GroupByKey().WindowedBy(window.Sliding(1)), "x")`, windows("int64")},
 		{"Stream", `weir.Reduce({S}.GroupByKey().WindowedBy(window.Session(1)), "x", func(a, b {V}) {V} { return a })`, windows("")},
+		{"Stream", `weir.LateOf({S}.GroupByKey().WindowedBy(window.Session(1)))`, func(s shape) shape { return s.of("", "", "weir.Late["+s.value+"]") }},
 		{"Stream", `weir.Aggregate({S}.GroupByKey().WindowedBy(window.Unlimited(time.Time{})), "x", ` + agg + `)`, windows("string")},
 		{"Stream", `weir.Count(weir.GroupBy({S}, func({K}, {V}) {K} { panic(0) }).WindowedBy(window.Hopping(2, 1)), "x", weir.EmitOnClose())`, windows("int64")},
 		{"Stream", `weir.Join({S}, {S}, "x", window.Within(1), func({K}, {V}, {V}) int8 { return 0 })`, made("", "", "int8")},

@@ -21,12 +21,14 @@ type Grouped[K, V any] struct{ g *grouping[K, V] }
 type Windowed[K, V any] struct {
 	g    *grouping[K, V]
 	spec window.Spec
+	late *lateness
 }
 
 // grouping is a stream that will be grouped, shared by the copies of a Grouped. It mentions no Stream: all of a Stream's methods would be compiled
 // with it, for it becomes an interface.
 type grouping[K, V any] struct {
-	b *Builder
+	b   *Builder
+	key *serdeRef[K] // nil: not known here
 	// input makes the repartition topic, if there must be one: Named names it, or the first store that it feeds. It is made once, for all.
 	input func(store string) input[K, V]
 }
@@ -42,7 +44,7 @@ type input[K, V any] struct {
 func grouped[K, V any](s Stream[K, V], o *op) Grouped[K, V] {
 	b, n, out, rekeyed := s.b, s.n, s.out, s.rekeyed
 	in := input[K, V]{s.parents(), s.key, s.value}
-	return Grouped[K, V]{&grouping[K, V]{b: b, input: func(store string) input[K, V] {
+	return Grouped[K, V]{&grouping[K, V]{b: b, key: in.key, input: func(store string) input[K, V] {
 		if rekeyed {
 			s := repartitioned(Stream[K, V]{b: b, n: n, out: out, key: in.key, value: in.value, rekeyed: true}, o, store)
 			in, rekeyed = input[K, V]{s.parents(), s.key, s.value}, false
@@ -58,6 +60,7 @@ type plan[K, KO, V any] struct {
 	table    bool // the records are changes of a table's values
 	windowed bool
 	spec     window.Spec
+	late     *lateness // where it is windowed
 }
 
 // Aggregable is what can be counted and aggregated: Grouped, Windowed, GroupedTable. KO is K or window.Key[K].
@@ -74,7 +77,7 @@ func (g Grouped[K, V]) plan() plan[K, K, V] {
 }
 
 func (g Windowed[K, V]) plan() plan[K, window.Key[K], V] {
-	return plan[K, window.Key[K], V]{b: g.g.b, input: g.g.input, windowed: true, spec: g.spec}
+	return plan[K, window.Key[K], V]{b: g.g.b, input: g.g.input, windowed: true, spec: g.spec, late: g.late}
 }
 
 func (g Grouped[K, V]) streamed()  {}
@@ -107,7 +110,7 @@ func GroupBy[K, V, K2 any](s Stream[K, V], f func(K, V) K2, opts ...OpOption) Gr
 // WindowedBy groups by window too: tumbling, hopping, sliding, session or unlimited.
 func (g Grouped[K, V]) WindowedBy(w window.Spec) Windowed[K, V] {
 	checkWindows(g.g.b, w)
-	return Windowed[K, V]{g.g, w}
+	return Windowed[K, V]{g.g, w, &lateness{}}
 }
 
 func checkWindows(b *Builder, w window.Spec) {
@@ -252,7 +255,7 @@ func (p plan[K, KO, V]) newOp(kind string, opts []OpOption) *op {
 	if !p.windowed {
 		return p.b.newOp(kind, opts, tableOptions, historyOptions)
 	}
-	o := p.b.newOp(kind, opts, tableOptions, []string{"Retention", "EmitOnClose", "EmitEvery"})
+	o := p.b.newOp(kind, opts, tableOptions, []string{"Retention", "EmitOnClose", "EmitEvery", "LateTo"})
 	if o.emitEvery != nil && !o.emitOnClose {
 		p.b.faultf(o, "option EmitEvery needs EmitOnClose")
 	}
@@ -272,12 +275,13 @@ type aggregation[K, V, A any] struct {
 	key     *serdeRef[K]
 	value   *serdeRef[A]
 	folding func(*flow.Node) flow.Folding[K, V, A]
-	shared  *sharing // of a cogroup, after its first input
+	shared  *sharing  // of a cogroup, after its first input
+	late    *lateness // of the Windowed; nil where there is none
 }
 
 // aggregated adds the node of an aggregation. The table's key is known by its windows only at run time: KO is K or window.Key[K].
 func aggregated[K, KO, V, A any](p plan[K, KO, V], o *op, store string, in input[K, V], value *serdeRef[A], f func(*flow.Node) flow.Folding[K, V, A]) Table[KO, A] {
-	a := aggregation[K, V, A]{b: p.b, o: o, store: store, in: in, folding: f}
+	a := aggregation[K, V, A]{b: p.b, o: o, store: store, in: in, folding: f, late: p.late}
 	a.key, a.value = storeSerdes(p.b, o, store, in.key, value)
 	a.name = p.b.nodeName(o)
 	var t made[KO, A]
@@ -401,12 +405,12 @@ func (a aggregation[K, V, A]) timeWindows(w window.TimeWindows) made[window.Key[
 	emit := a.closing()
 	return windowedTable(a, spec, rows.WindowKind, windowRows[K, A], keySerde(a, func(k serde.Serde[K]) serde.Serde[window.Key[K]] {
 		return window.KeySerde(k, time.Duration(w.SizeMs())*time.Millisecond)
-	}), func(n *flow.Node, old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
+	}), func(n *flow.Node, f flow.Folding[K, V, A], old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
 		t, err := windowRows[K, A](n.Env, a.store)
 		if err != nil {
 			return nil, err
 		}
-		return flow.AggregateWindows(n, a.store, t, w, a.folding(n), emit, old, next), nil
+		return flow.AggregateWindows(n, a.store, t, w, f, emit, old, next), nil
 	})
 }
 
@@ -415,12 +419,12 @@ func (a aggregation[K, V, A]) sliding(w window.SlidingWindows) made[window.Key[K
 	emit := a.closing()
 	return windowedTable(a, spec, rows.WindowKind, windowRows[K, A], keySerde(a, func(k serde.Serde[K]) serde.Serde[window.Key[K]] {
 		return window.KeySerde(k, time.Duration(w.DiffMs())*time.Millisecond)
-	}), func(n *flow.Node, old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
+	}), func(n *flow.Node, f flow.Folding[K, V, A], old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
 		s, err := facade[*rows.Windows[K, A]](n.Env, a.store)
 		if err != nil {
 			return nil, err
 		}
-		return flow.AggregateSliding(n, a.store, s, w, a.folding(n), emit, old, next), nil
+		return flow.AggregateSliding(n, a.store, s, w, f, emit, old, next), nil
 	})
 }
 
@@ -428,18 +432,21 @@ func (a aggregation[K, V, A]) unlimited(w window.UnlimitedWindows) made[window.K
 	if a.o.emitOnClose {
 		a.b.faultf(a.o, "store %q: EmitOnClose does not fit unlimited windows: they never close", a.store)
 	}
+	if a.o.lateTo != nil {
+		a.b.faultf(a.o, "store %q: LateTo does not fit unlimited windows: they never close", a.store)
+	}
 	if a.o.store.retention != nil && a.shared == nil {
 		a.b.faultf(a.o, "store %q: Retention does not fit unlimited windows: they are kept for ever", a.store)
 	}
 	layout := rows.Windowing{Size: math.MaxInt64}
 	spec := a.declared(func() *rows.Spec { return rows.NewWindow(a.store, a.key.s, a.value.s, layout) })
 	return windowedTable(a, spec, rows.WindowKind, windowRows[K, A], keySerde(a, window.UnlimitedKeySerde[K]),
-		func(n *flow.Node, old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
+		func(n *flow.Node, f flow.Folding[K, V, A], old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
 			t, err := windowRows[K, A](n.Env, a.store)
 			if err != nil {
 				return nil, err
 			}
-			return flow.AggregateUnlimited(n, t, w.StartMs(), a.folding(n), old, next), nil
+			return flow.AggregateUnlimited(n, t, w.StartMs(), f, old, next), nil
 		})
 }
 
@@ -452,12 +459,12 @@ func (a aggregation[K, V, A]) sessions(w window.SessionWindows) made[window.Key[
 	})
 	emit := a.closing()
 	return windowedTable(a, spec, rows.SessionKind, sessionRows[K, A], keySerde(a, window.SessionKeySerde[K]),
-		func(n *flow.Node, old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
+		func(n *flow.Node, f flow.Folding[K, V, A], old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
 			s, err := facade[*rows.Sessions[K, A]](n.Env, a.store)
 			if err != nil {
 				return nil, err
 			}
-			return flow.AggregateSessions(n, a.store, s, w, a.folding(n), emit, old, next), nil
+			return flow.AggregateSessions(n, a.store, s, w, f, emit, old, next), nil
 		})
 }
 
@@ -492,16 +499,24 @@ func keySerde[K, V, A any](a aggregation[K, V, A], of func(serde.Serde[K]) serde
 
 // windowedTable adds the node of a windowed aggregation.
 func windowedTable[K, V, A any](a aggregation[K, V, A], spec *rows.Spec, kind rows.Kind, find func(*flow.Env, string) (*flow.WindowTable[K, A], error), key *serdeRef[window.Key[K]],
-	make func(n *flow.Node, old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error)) made[window.Key[K], A] {
+	make func(n *flow.Node, f flow.Folding[K, V, A], old bool, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error)) made[window.Key[K], A] {
 	spec.Kind = kind
 	old := &olds{stored: true}
 	if a.shared != nil {
 		old = a.shared.olds
 	}
-	n := addNode(a.b, a.o, a.name, a.in.parents, func(n *flow.Node, next flow.Receiver[window.Key[K], changes[A]]) (flow.Receiver[K, V], error) {
-		return make(n, old.wanted, next)
+	n := addLinked(a.b, a.o, a.name, a.in.parents, func(n *flow.Node, links []flow.Link, next flow.Receiver[window.Key[K], changes[A]]) (_ flow.Receiver[K, V], err error) {
+		f := a.folding(n)
+		if f.Late, err = lateFor[K, V](n.Env, a.late, links); err != nil {
+			return nil, err
+		}
+		return make(n, f, old.wanted, next)
 	})
 	n.Stores = []string{a.store}
+	if a.late != nil {
+		a.late.aggregations = append(a.late.aggregations, n)
+	}
+	lateSink[K, V](a.b, a.o, n)
 	look := func(env *flow.Env) (flow.Getter[window.Key[K], A], error) {
 		t, err := find(env, a.store)
 		if err != nil {

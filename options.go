@@ -46,6 +46,7 @@ type op struct {
 	topicConfig       map[string]string
 	emitOnClose       bool
 	emitEvery         *time.Duration
+	lateTo            any            // Topic[K, Late[V]]
 	grace             *time.Duration // of a stream-table join; nil without Grace
 	nullKeys          bool           // of a left join: null keys pass its repartition topic
 	quiet             bool           // of a table's filter: what was nothing and is nothing is left out, where the values of before are known

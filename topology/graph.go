@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/weirstream/weir/internal/flow"
@@ -134,8 +135,29 @@ type copartition struct {
 // NewGraph returns an empty graph.
 func NewGraph() *Graph { return &Graph{} }
 
-// Add adds a node; its parents must have been added before.
+// Add adds a node; its parents must have been added before, or Behind be called.
 func (g *Graph) Add(n *Node) { g.nodes = append(g.nodes, n) }
+
+// Behind moves a node, and those below it, behind its parents, if some of these were added later.
+func (g *Graph) Behind(n *Node) {
+	at := slices.Index(g.nodes, n)
+	if !slices.ContainsFunc(n.Parents, func(p Parent) bool { return slices.Index(g.nodes, p.Node) > at }) {
+		return
+	}
+	moved := map[*Node]bool{n: true}
+	var stay, behind []*Node
+	for _, m := range g.nodes {
+		if m != n && slices.ContainsFunc(m.Parents, func(p Parent) bool { return moved[p.Node] }) {
+			moved[m] = true
+		}
+		if moved[m] {
+			behind = append(behind, m)
+		} else {
+			stay = append(stay, m)
+		}
+	}
+	g.nodes = append(stay, behind...)
+}
 
 // AddStore adds a store; nodes use it by name.
 func (g *Graph) AddStore(s *Store) { g.stores = append(g.stores, s) }

@@ -21,6 +21,8 @@ type Folding[K, V, A any] struct {
 	Nulls bool
 	// Input is which stream of a cogroup it is for; each has a time of its own. It is empty where there is only one.
 	Input string
+	// Late is told of what comes too late for its windows.
+	Late Lateness[K, V]
 }
 
 // takes says whether a record is aggregated; one that is not is counted.

@@ -16,6 +16,7 @@ type sessions[K, V, A any] struct {
 	ctx     *rows.Context
 	w       window.SessionWindows
 	clock   *clock
+	late    refusal[K, V]
 	closing *closing[window.Key[K], A] // nil: every update is forwarded
 	met     meeting[K, A]
 }
@@ -39,6 +40,7 @@ type meeting[K, A any] struct {
 func AggregateSessions[K, V, A any](n *Node, name string, s *rows.Sessions[K, A], w window.SessionWindows, f Folding[K, V, A], emit *Closing, old bool, next Receiver[window.Key[K], Change[A]]) Receiver[K, V] {
 	a := &sessions[K, V, A]{Folding: f, n: n, s: s, ctx: s.T.Host().Context(), w: w}
 	a.clock = newClock(n.Env, name, f.Input, s.T.Host(), w.GapMs()+w.GraceMs(), emit != nil)
+	a.late = refusal[K, V]{Lateness: f.Late, n: n, clock: a.clock}
 	if n.Env.Recovers {
 		s.T.Recover()
 	}
@@ -56,11 +58,15 @@ func AggregateSessions[K, V, A any](n *Node, name string, s *rows.Sessions[K, A]
 }
 
 func (a *sessions[K, V, A]) take(r processor.Record[K, V]) error {
+	a.late.begin()
 	if !a.takes(a.n, &r, a.Nulls) {
 		return nil
 	}
-	if _, fatal := a.n.deciding(func() error { return a.add(&r) }); fatal != nil || a.closing == nil {
+	if _, fatal := a.n.deciding(func() error { return a.add(&r) }); fatal != nil {
 		return fatal
+	}
+	if err := a.late.tell(&r); err != nil || a.closing == nil {
+		return err
 	}
 	return a.closing.emit(a.clock.time-a.clock.lag, r.Headers)
 }
@@ -78,7 +84,7 @@ func (a *sessions[K, V, A]) add(r *processor.Record[K, V]) error {
 		return a.undone(err)
 	}
 	if a.w.Closed(a.met.end, a.clock.time) {
-		a.n.Drop(Late)
+		a.late.miss(a.met.start, a.met.end)
 		return nil
 	}
 	var h processor.Headers // Kafka's results carry none when they are forwarded at once

@@ -13,6 +13,7 @@ type sliding[K, V, A any] struct {
 	w       window.SlidingWindows
 	diff    int64
 	clock   *clock
+	late    refusal[K, V]
 	closing *closing[window.Key[K], A] // nil: every update is forwarded
 	starts  []int64                    // of the windows around the record in process, ascending
 }
@@ -20,11 +21,12 @@ type sliding[K, V, A any] struct {
 // AggregateSliding keeps an aggregate of each key and sliding window (Kafka's KStreamSlidingWindowAggregate). A record enters the windows that exist and
 // hold its time; three may begin with it: the one after the record before, its own left one, which ends at it, and its right one, which begins after
 // it, if later records are known. What is before diff shares the window [0, diff] in place of its left ones. Null keys and values are dropped
-// and do not move the time. A record of which every window is closed is one late drop; else each closed window that it misses is one. A result's
+// and do not move the time. A record of which every window is closed is one late drop, of the window that ends at it; else each closed window that it misses is one. A result's
 // time is the greatest of its records'.
 func AggregateSliding[K, V, A any](n *Node, name string, s *rows.Windows[K, A], w window.SlidingWindows, f Folding[K, V, A], emit *Closing, old bool, next Receiver[window.Key[K], Change[A]]) Receiver[K, V] {
 	a := &sliding[K, V, A]{folder: newFolder(n, s.T, f), s: s, w: w, diff: w.DiffMs()}
 	a.clock = newClock(n.Env, name, f.Input, s.T.Host(), w.GraceMs(), emit != nil)
+	a.late = refusal[K, V]{Lateness: f.Late, n: n, clock: a.clock}
 	if emit == nil {
 		watch(n, s.T, old, nil, next)
 		return a.take
@@ -39,6 +41,7 @@ func AggregateSliding[K, V, A any](n *Node, name string, s *rows.Windows[K, A], 
 }
 
 func (a *sliding[K, V, A]) take(r processor.Record[K, V]) error {
+	a.late.begin()
 	if !a.takes(a.n, &r, false) {
 		return nil
 	}
@@ -48,10 +51,14 @@ func (a *sliding[K, V, A]) take(r processor.Record[K, V]) error {
 	}
 	a.clock.advance(at)
 	if a.w.Closed(a.w.End(at), a.clock.time) {
-		a.n.Drop(Late)
-		return nil
+		left := a.w.Left(at)
+		a.late.miss(left, a.w.End(left))
+		return a.late.tell(&r)
 	}
-	if err := a.addAll(&r, at); err != nil || a.closing == nil {
+	if err := a.addAll(&r, at); err != nil {
+		return err
+	}
+	if err := a.late.tell(&r); err != nil || a.closing == nil {
 		return err
 	}
 	return a.closing.emit(a.clock.time-a.clock.lag, r.Headers)
@@ -216,8 +223,8 @@ const nothing int64 = -1
 // into gives a window what the window from holds, which may be itself, and the record, unless it is closed. done is false when the record was
 // skipped.
 func (a *sliding[K, V, A]) into(r *processor.Record[K, V], at, start, from int64) (done bool, err error) {
-	if a.w.Closed(a.w.End(start), a.clock.time) {
-		a.n.Drop(Late)
+	if end := a.w.End(start); a.w.Closed(end, a.clock.time) {
+		a.late.miss(start, end)
 		return true, nil
 	}
 	for {

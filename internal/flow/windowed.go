@@ -16,6 +16,7 @@ type windowed[K, V, A any] struct {
 	folder[K, window.Key[K], V, A]
 	w       window.TimeWindows
 	clock   *clock
+	late    refusal[K, V]
 	closing *closing[window.Key[K], A] // nil: every update is forwarded
 }
 
@@ -23,6 +24,7 @@ type windowed[K, V, A any] struct {
 // window of a record that is closed is a late drop of its own. A result's time is the greatest of its records'.
 func AggregateWindows[K, V, A any](n *Node, name string, t *WindowTable[K, A], w window.TimeWindows, f Folding[K, V, A], emit *Closing, old bool, next Receiver[window.Key[K], Change[A]]) Receiver[K, V] {
 	a := &windowed[K, V, A]{folder: newFolder(n, t, f), w: w, clock: newClock(n.Env, name, f.Input, t.Host(), w.GraceMs(), emit != nil)}
+	a.late = refusal[K, V]{Lateness: f.Late, n: n, clock: a.clock}
 	if emit == nil {
 		watch(n, t, old, nil, next)
 		return a.take
@@ -38,6 +40,7 @@ func AggregateWindows[K, V, A any](n *Node, name string, t *WindowTable[K, A], w
 }
 
 func (a *windowed[K, V, A]) take(r processor.Record[K, V]) error {
+	a.late.begin()
 	if !a.takes(a.n, &r, a.Nulls) {
 		return nil
 	}
@@ -46,7 +49,10 @@ func (a *windowed[K, V, A]) take(r processor.Record[K, V]) error {
 		return fatal
 	}
 	a.clock.advance(at)
-	if err := a.addAll(&r, at); err != nil || a.closing == nil {
+	if err := a.addAll(&r, at); err != nil {
+		return err
+	}
+	if err := a.late.tell(&r); err != nil || a.closing == nil {
 		return err
 	}
 	return a.closing.emit(a.clock.time-a.clock.lag, r.Headers)
@@ -57,7 +63,7 @@ func (a *windowed[K, V, A]) addAll(r *processor.Record[K, V], at int64) error {
 	for start := a.w.First(at); start >= 0 && start <= at; start += a.w.AdvanceMs() {
 		end := a.w.End(start)
 		if a.w.Closed(end, a.clock.time) {
-			a.n.Drop(Late)
+			a.late.miss(start, end)
 			continue
 		}
 		if done, err := a.add(window.NewKey(r.Key, start, end), r, at); !done || err != nil {
