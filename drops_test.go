@@ -281,3 +281,30 @@ func TestTheOperatorsOnDroppedWins(t *testing.T) {
 		t.Errorf("the app's was told %d times, the operator's %d", app, op)
 	}
 }
+
+// TestWhatAStoreDropsIsTheOperatorsToTell has the cases of stores that drop what is too old, with a handler of the operator's own.
+func TestWhatAStoreDropsIsTheOperatorsToTell(t *testing.T) {
+	for name, declare := range map[string]func(*weir.Builder, weir.OpOption){
+		"streams": func(b *weir.Builder, own weir.OpOption) {
+			weir.Join(weir.From(b, badIn), weir.From(b, badOut), "drops", window.Within(time.Second), func(string, int64, int64) int64 { return 0 }, own)
+		},
+		"window store": func(b *weir.Builder, own weir.OpOption) {
+			weir.Process(weir.From(b, badIn), func() *keeper { return &keeper{} }, weir.Stores(windowStore), own)
+		},
+		"versioned table": func(b *weir.Builder, own weir.OpOption) {
+			weir.TableFrom(b, badIn, "s", weir.Versioned(time.Second), own)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var told []weir.Dropped
+			own := weir.OnDropped(func(_ context.Context, x weir.Dropped) { told = append(told, x) })
+			app := weir.OnDropped(func(_ context.Context, x weir.Dropped) { t.Errorf("the app was told of %+v", x) })
+			d := weirtest.New(t, built(t, func(b *weir.Builder) { declare(b, own) }), weirtest.With(app))
+			times(int64(time.Hour/time.Millisecond), 1000)(d)
+			want := processor.Source{Topic: "in", Offset: 1}
+			if len(told) != 1 || told[0].Reason != flow.Expired.String() || told[0].Source != want || d.Dropped()[told[0].Node]["expired"] != 1 {
+				t.Errorf("told %+v, counted %v", told, d.Dropped())
+			}
+		})
+	}
+}

@@ -46,7 +46,8 @@ type Env struct {
 	closers []func() error
 	dead    map[string]*Dest
 	stuck   error
-	told    bool // Rows are looked up as they have been forwarded
+	tells   map[string]*Node // nodes with an OnDropped of their own
+	told    bool             // Rows are looked up as they have been forwarded
 }
 
 // Origin is the record that a task took from its source, raw, or nothing (Topic is empty) in a punctuation.
@@ -121,6 +122,21 @@ func (e *Env) Unstick() error {
 	err := e.stuck
 	e.stuck = nil
 	return err
+}
+
+func (e *Env) telling(n *Node) {
+	if e.tells == nil {
+		e.tells = map[string]*Node{}
+	}
+	e.tells[n.Name] = n
+}
+
+// Drop counts a record that a node's store has dropped, and tells the node's OnDropped, or the app's.
+func (e *Env) Drop(n *Node, r Reason) {
+	if own := e.tells[n.Name]; own != nil {
+		n = own
+	}
+	n.Drop(r)
 }
 
 // deadDest is the way to a dead-letter topic.

@@ -29,10 +29,13 @@ func NewNode(env *Env, name string, onError Handler, onDropped DropHandler) *Nod
 	if onError == nil {
 		onError = env.OnError
 	}
+	n := &Node{Name: name, Env: env, onError: onError, onDropped: onDropped, drops: env.Stats.Node(name)}
 	if onDropped == nil {
-		onDropped = env.OnDropped
+		n.onDropped = env.OnDropped
+	} else {
+		env.telling(n)
 	}
-	return &Node{Name: name, Env: env, onError: onError, onDropped: onDropped, drops: env.Stats.Node(name)}
+	return n
 }
 
 // Fatal is an error on which a decision was made: it ends the task's work. Everyone hands it up untouched.

@@ -199,7 +199,7 @@ func (t *Task) send(d *flow.Dest, key, value []byte, h processor.Headers, at int
 	return err
 }
 
-func (t *Task) expired(store string) { t.users[store].Drop(flow.Expired) }
+func (t *Task) expired(store string) { t.env.Drop(t.users[store], flow.Expired) }
 
 // fatal is an error about which nobody is asked.
 func (t *Task) fatal(p processor.Phase, node string, err error) error {
