@@ -41,6 +41,9 @@ lint: ## staticcheck, pinned in tools/go.mod
 	$(GO) -C tools build -buildvcs=false -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	bin/staticcheck -tags kafka ./...
 
+fluent: ## the generic methods: build and vet with the Go that has them, run the example in both spellings
+	GO=$(GO) scripts/fluent.sh
+
 layers: ## which package may import which
 	$(GO) test -count=1 ./internal/layers
 
@@ -73,7 +76,7 @@ bench-streams: ## weir beside Kafka Streams on a real broker, six topologies: CP
 	jars=$$(scripts/kafka.sh lib) && WEIR_KAFKA_JARS=$$jars scripts/kafka.sh run --no-txv1 -- $(GO) -C bench run . streams
 
 # A step is a part of CI from the day on which its folder is there.
-STEPS = fmt-check vet lint layers cross test race \
+STEPS = fmt-check vet lint layers cross fluent test race \
 	$(if $(wildcard cmd/weir/*.go),demo) \
 	$(if $(wildcard README.md),try) \
 	kafka-test \
@@ -86,4 +89,4 @@ ci: ## all that must pass before a change is kept
 		echo "== make $$step: $$((SECONDS - began)) s"; \
 	done; echo "== make ci: all passed, $$SECONDS s"
 
-.PHONY: help test race kafka-test fmt fmt-check vet lint layers cross golden golden-check try demo bench-quick bench-streams ci
+.PHONY: help test race kafka-test fmt fmt-check vet lint fluent layers cross golden golden-check try demo bench-quick bench-streams ci

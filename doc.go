@@ -15,3 +15,5 @@
 // What you owe: one goroutine uses a Builder. User functions may be called by several workers at once, for different tasks, so what they share
 // they must guard; what a processor keeps in its own fields belongs to one task. A function that blocks holds up its worker.
 package weir
+
+//go:generate go run ./internal/fluent

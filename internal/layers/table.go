@@ -65,6 +65,7 @@ var table = []room{
 	{13, "golden/*", testOnly},
 	{13, "internal/badinput", testOnly},
 	{13, "internal/chaos", testOnly},
+	{13, "internal/fluent", testOnly}, // a command
 	{13, "internal/kafkatest", testOnly},
 	{13, "internal/layers", testOnly},
 	{13, "internal/parity", testOnly},
