@@ -26,6 +26,7 @@ type Builder struct {
 	built    bool
 	recovers bool
 	warnings warnings
+	rules    rules
 }
 
 // NewBuilder starts a topology.
@@ -33,17 +34,18 @@ func NewBuilder() *Builder {
 	return &Builder{graph: topology.NewGraph(), counters: map[string]int{}, serdes: map[reflect.Type]any{}, declared: map[reflect.Type][]any{}, stores: map[string]bool{}, read: map[string]reading{}}
 }
 
-// Optimization is a rule that changes the topology without changing results. There is none yet.
-type Optimization struct{}
-
 // Build checks and returns the topology, or every fault, joined. Optimizations are applied only when named. A Builder builds once.
-func (b *Builder) Build(...Optimization) (*Topology, error) {
+func (b *Builder) Build(rules ...Optimization) (*Topology, error) {
 	if b.built {
 		return nil, errors.New("weir: Build was called twice")
 	}
 	b.built = true
+	b.take(rules)
 	for i := 0; i < len(b.late); i++ {
 		b.late[i]()
+	}
+	if b.rules.mergeRepartitions {
+		b.graph.MergeRepartitions()
 	}
 	t, err := b.graph.Build()
 	if err != nil {

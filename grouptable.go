@@ -58,7 +58,7 @@ func regrouped[K, V any](b *Builder, o *op, n *topology.Node, store string, key 
 			changed.s = flow.ChangeSerde(value.s)
 		}
 	})
-	through := throughTopic(b, o, name, []topology.Parent{{Node: n}}, key, changed, nil)
+	through := throughTopic(b, o, &topology.Repartition{Name: name}, []topology.Parent{{Node: n}}, key, changed, nil)
 	return &input[K, V]{[]topology.Parent{{Node: through}}, key, value}
 }
 

@@ -151,12 +151,12 @@ func (j *streamJoin[K, L, R, VO]) repartitioned(l Stream[K, L], r Stream[K, R]) 
 	through.nullKeys = j.left != nil
 	through.value = nil // ValueSerde is the result's
 	if l.rekeyed {
-		l = repartition(l, &through, j.node+"-left")
+		l = repartition(l, &through, repartitioning(&through, j.node+"-left"))
 	}
 	through.value = j.o.other
 	if r.rekeyed {
 		right := through
-		r = repartition(r, &right, j.node+"-right")
+		r = repartition(r, &right, repartitioning(&right, j.node+"-right"))
 	}
 	return l, r
 }

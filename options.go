@@ -60,6 +60,7 @@ type storeOptions struct {
 	ifNeeded                       bool
 	lru                            int
 	history                        *time.Duration // of a versioned store; nil without Versioned
+	refill                         *refill        // of a table that is read from a topic
 }
 
 // opOption is an option that only operators take.

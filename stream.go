@@ -38,6 +38,7 @@ func (s Stream[K, V]) filter(o *op, keep func(*flow.Node) func(Record[K, V]) (bo
 	n := addNode(s.b, o, s.b.nodeName(o), s.parents(), func(n *flow.Node, next flow.Receiver[K, V]) (flow.Receiver[K, V], error) {
 		return flow.Filter(n, keep(n), next), nil
 	})
+	n.Passes = topology.Same
 	return s.with(n)
 }
 
@@ -78,6 +79,7 @@ func (s Stream[K, V]) peek(o *op, see func(*flow.Node) func(Record[K, V]) error)
 	n := addNode(s.b, o, s.b.nodeName(o), s.parents(), func(n *flow.Node, next flow.Receiver[K, V]) (flow.Receiver[K, V], error) {
 		return flow.Peek(n, see(n), next), nil
 	})
+	n.Passes = topology.Same
 	return s.with(n)
 }
 
@@ -153,6 +155,7 @@ func (s Stream[K, V]) Merge(others ...Stream[K, V]) Stream[K, V] {
 	n := addNode(s.b, o, s.b.nodeName(o), parents, func(_ *flow.Node, next flow.Receiver[K, V]) (flow.Receiver[K, V], error) {
 		return next, nil
 	})
+	n.Passes = topology.Same
 	return merged.with(n)
 }
 
@@ -183,7 +186,7 @@ func (s Stream[K, V]) Split(name string, cases ...Case[K, V]) []Stream[K, V] {
 		}
 		outs[branch] = in
 	}
-	n := &topology.Node{Name: s.b.nodeName(o), Op: o.kind, Kind: topology.Processor, Parents: s.parents(), In: in, Outs: outs}
+	n := &topology.Node{Name: s.b.nodeName(o), Op: o.kind, Kind: topology.Processor, Parents: s.parents(), In: in, Outs: outs, Passes: topology.Same}
 	n.Make = func(env *flow.Env, links []flow.Link) (any, error) {
 		next := make([]flow.Receiver[K, V], len(names))
 		for i, branch := range names {
@@ -201,6 +204,7 @@ func (s Stream[K, V]) Split(name string, cases ...Case[K, V]) []Stream[K, V] {
 		pass := addNode(s.b, o, n.Name+branch, parent, func(_ *flow.Node, next flow.Receiver[K, V]) (flow.Receiver[K, V], error) {
 			return next, nil
 		})
+		pass.Passes = topology.Same
 		branches[i] = s.with(pass)
 	}
 	branches[len(cases)].n.Optional = true
@@ -213,29 +217,40 @@ func (s Stream[K, V]) Repartition(name string, opts ...OpOption) Stream[K, V] {
 	if o.name == "" {
 		o.name = name
 	}
-	return repartition(s, o, name)
+	return repartition(s, o, &topology.Repartition{Name: name})
+}
+
+// repartitioning is the repartition that an operator makes where the key may have changed; it may share its topic, unless that has settings of its own.
+func repartitioning(o *op, name string) *topology.Repartition {
+	own := o.partitions > 0 || o.partitioner != nil || o.topicConfig != nil
+	return &topology.Repartition{Name: name, NullKeys: o.nullKeys, Merges: !own}
 }
 
 // repartition passes a stream through an internal topic: a filter of null keys, a sink and a source, named as Kafka names them.
-func repartition[K, V any](s Stream[K, V], o *op, name string) Stream[K, V] {
+func repartition[K, V any](s Stream[K, V], o *op, r *topology.Repartition) Stream[K, V] {
 	b := s.b
-	full := name + "-repartition"
+	full := r.Name + "-repartition"
 	key := keyOf(b, o, s.key, "the key of repartition topic "+full)
 	value := valueOf(b, o, s.value, "the value of repartition topic "+full)
 	filter := addNode(b, o, full+"-filter", s.parents(), func(n *flow.Node, next flow.Receiver[K, V]) (flow.Receiver[K, V], error) {
-		if o.nullKeys {
+		if r.NullKeys {
 			return next, nil
 		}
 		return flow.KeyFilter(n, next), nil
 	})
-	n := throughTopic(b, o, name, []topology.Parent{{Node: filter}}, key, value, partitioner[K, V](b, o))
+	b.atBuild(func() {
+		if key.s != nil && value.s != nil {
+			r.Serdes = [2]string{key.s.Name(), value.s.Name()}
+		}
+	})
+	n := throughTopic(b, o, r, []topology.Parent{{Node: filter}}, key, value, partitioner[K, V](b, o))
 	return Stream[K, V]{b: b, n: n, key: key, value: value}
 }
 
-// throughTopic passes records through the repartition topic of a name, from a sink to a source.
-func throughTopic[K, V any](b *Builder, o *op, name string, parents []topology.Parent, key *serdeRef[K], value *serdeRef[V], partition func(K, V, int) int) *topology.Node {
-	r := &topology.Repartition{Name: name, Partitions: int32(o.partitions), Config: o.topicConfig}
-	return throughInternal(b, o, r, name+"-repartition", key, value, func(sink string, topic topology.Topic) {
+// throughTopic passes records through a repartition topic, from a sink to a source.
+func throughTopic[K, V any](b *Builder, o *op, r *topology.Repartition, parents []topology.Parent, key *serdeRef[K], value *serdeRef[V], partition func(K, V, int) int) *topology.Node {
+	r.Partitions, r.Config = int32(o.partitions), o.topicConfig
+	return throughInternal(b, o, r, r.Name+"-repartition", key, value, func(sink string, topic topology.Topic) {
 		addSink(b, o, sink, parents, []topology.Topic{topic}, func(n *flow.Node) flow.Receiver[K, V] {
 			return flow.Sink(n, topic.In(n.Env.App), flow.Encoding[K, V]{Key: key.s, Value: value.s, Partition: partition})
 		})
@@ -313,6 +328,7 @@ func keyBy[K, V, K2 any](s Stream[K, V], o *op, f func(K, V) K2) Stream[K2, V] {
 			return processor.WithKey(r, k), err
 		}
 	}, nil)
+	n.Passes = topology.Rekeyed
 	return Stream[K2, V]{b: s.b, n: n, key: option[K2](s.b, o, "KeySerde", o.key), value: s.value, rekeyed: true}
 }
 
@@ -336,8 +352,9 @@ func nullValue[V2, K, V any](r Record[K, V]) Record[K, V2] {
 	return processor.WithValue(r, zero).AsTombstone()
 }
 
-// changed is a stream of new keys and values.
+// changed is the stream of a node that makes new keys and values.
 func changed[K, V any](b *Builder, o *op, n *topology.Node) Stream[K, V] {
+	n.Passes = topology.Rekeyed
 	return Stream[K, V]{b: b, n: n, key: option[K](b, o, "KeySerde", o.key), value: option[V](b, o, "ValueSerde", o.value), rekeyed: true}
 }
 

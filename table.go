@@ -86,8 +86,10 @@ func addSpec[K, V any](b *Builder, o *op, name string, key *serdeRef[K], value *
 		if made.LRU = o.store.lru; made.LRU > 0 {
 			made.InMemory, made.Cached, made.Quiet = true, false, true
 		}
+		store := &topology.Store{Spec: made}
+		b.reuse(o, store)
 		*spec = *made
-		return &topology.Store{Spec: made}
+		return store
 	})
 	return spec
 }
@@ -121,6 +123,7 @@ func TableFrom[K, V any](b *Builder, t Topic[K, V], store string, opts ...OpOpti
 	name := b.nodeName(o)
 	n := addSource(b, o, name+"-source", t.source())
 	key, value := storeSerdes(b, o, store, known(t.key), known(t.value))
+	o.store.refill = refilled(o, t, n.Name, key, value)
 	if o.store.history != nil {
 		return Table[K, V]{versionedTable(b, o, name, store, []topology.Parent{{Node: n}}, key, value, flow.VersionedTable[K, V])}
 	}
@@ -149,7 +152,7 @@ func repartitioned[K, V any](s Stream[K, V], o *op, feeds string) Stream[K, V] {
 	if name == "" {
 		name = feeds
 	}
-	return repartition(s, o, name)
+	return repartition(s, o, repartitioning(o, name))
 }
 
 // storeSerdes are the serdes of an operator's store.

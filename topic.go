@@ -31,6 +31,7 @@ type Topic[K, V any] struct {
 	eventTime func(r Record[K, V], partitionTime time.Time) time.Time
 	partition func(key K, value V, partitions int) int
 	multicast func(key K, value V, partitions int) []int
+	timeBy    bool // the event time may depend on more than key, value and broker time
 }
 
 // NewTopic declares a topic. It creates nothing on a broker.
@@ -62,7 +63,7 @@ func (t Topic[K, V]) ValueSerde() serde.Serde[V] { return t.value }
 
 // EventTimeBy reads the event time from key, value, headers, broker time (the record's Time) and the partition's time so far.
 func (t Topic[K, V]) EventTimeBy(f func(r Record[K, V], partitionTime time.Time) time.Time) Topic[K, V] {
-	t.eventTime = f
+	t.eventTime, t.timeBy = f, true
 	return t
 }
 

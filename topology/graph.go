@@ -48,10 +48,12 @@ type Node struct {
 	Global bool
 	// Optional says that the node is left out of the topology if it has no children when it is built.
 	Optional bool
-	Stores   []string
-	Parents  []Parent
-	In       reflect.Type            // the Receiver type that the node is, nil for a source
-	Outs     map[string]reflect.Type // the Receiver types that its children must be, by output
+	// Passes is what the node does to keys and values, for MergeRepartitions.
+	Passes  Passing
+	Stores  []string
+	Parents []Parent
+	In      reflect.Type            // the Receiver type that the node is, nil for a source
+	Outs    map[string]reflect.Type // the Receiver types that its children must be, by output
 	// Outputs holds what the DSL keeps per named output, for Make.
 	Outputs map[string]any
 	// Make builds the node for a task. links are its children, in the order of their declaration. A source returns a flow.Source, every other
@@ -88,8 +90,16 @@ type Store struct {
 	*rows.Spec
 	// SourceTopic is set when the store is filled from a source topic that serves as its changelog; then there is no other.
 	SourceTopic string
+	// Reader is what read SourceTopic before the store is restored from it; nil where nothing was decided there.
+	Reader *Reader
 	// Joins says that the changelog is cleaned by deletion only: the window stores of stream joins.
 	Joins bool
+}
+
+// Reader is a source as restores need it: its node's name, and its own decision about errors.
+type Reader struct {
+	Node    string
+	OnError flow.Handler
 }
 
 // Changelog is the store's changelog topic; ok is false where it has none.
@@ -109,6 +119,12 @@ type Repartition struct {
 	Suffix     string // "-repartition" where empty; the topics of foreign-key joins end in "-topic"
 	Partitions int32  // 0: the greatest count upstream
 	Config     map[string]string
+	// Merges says that MergeRepartitions may let it share a topic with others: its topic has no settings of its own.
+	Merges bool
+	// Serdes says how keys and values are written in it, where Merges is set: those that share a topic write alike.
+	Serdes [2]string
+	// NullKeys says that records without a key pass it.
+	NullKeys bool
 }
 
 // Topic is the repartition topic.

@@ -281,11 +281,17 @@ func (d *Driver) restore(spec topology.TaskSpec, stores *store.Set) error {
 		var recs []store.LogRecord
 		for _, e := range p.from(at) {
 			if e.Offset < end {
-				recs = append(recs, store.LogRecord{Key: e.Key, Value: e.Value, Time: e.Time.UnixMilli()})
+				recs = append(recs, store.LogRecord{Key: e.Key, Value: e.Value, Time: e.Time.UnixMilli(), Offset: e.Offset})
 			}
 		}
 		if at >= end {
 			continue
+		}
+		if s.SourceTopic != "" {
+			var err error
+			if recs, err = stores.Reread(s.Name, recs, task.Refused(s, d.c.Task.OnError, tp)); err != nil {
+				return err
+			}
 		}
 		if err := stores.Replay(s.Name, recs, end); err != nil {
 			return err

@@ -35,6 +35,8 @@ type Job struct {
 	Open func(context.Context) (*store.Set, error)
 	// Moved, if set, is told how far the stores are: the sum of the logs' positions. It runs on the restorer's goroutine.
 	Moved func(position int64)
+	// Refused decides about a record of an input that cannot be read: without an error it is left out. It runs on the restorer's goroutine.
+	Refused func(l Log, r store.LogRecord, err error) error
 	// Done takes the job back, on the restorer's goroutine. After an error other than ErrRemoved there are no stores. ends are the logs'
 	// ends, by store: what the next record written to them should get.
 	Done func(stores *store.Set, ends map[string]int64, err error)
@@ -51,6 +53,7 @@ type part struct {
 	store    string
 	position int64
 	end      int64
+	log      Log
 	source   bool // nothing from end on may be applied
 	records  int64
 	began    time.Time
@@ -249,7 +252,7 @@ func (j *Job) plan(ends map[kafka.TP]int64) {
 	j.parts, j.ends = map[kafka.TP]*part{}, map[string]int64{}
 	now := time.Now()
 	for _, l := range j.Logs {
-		j.parts[l.TP] = &part{store: l.Store, end: ends[l.TP], began: now, moved: now}
+		j.parts[l.TP] = &part{store: l.Store, log: l, end: ends[l.TP], began: now, moved: now}
 		j.ends[l.Store] = ends[l.TP]
 	}
 }
@@ -417,10 +420,14 @@ func (r *Restorer) apply(j *Job, f *kafka.Fetched) error {
 		if rec.Attrs.IsControl() {
 			continue
 		}
-		recs = append(recs, store.LogRecord{Key: rec.Key, Value: rec.Value, Time: rec.Timestamp.UnixMilli()})
+		recs = append(recs, store.LogRecord{Key: rec.Key, Value: rec.Value, Time: rec.Timestamp.UnixMilli(), Offset: rec.Offset})
 	}
 	if next == p.position {
 		return nil
+	}
+	recs, err := j.reread(p, recs)
+	if err != nil {
+		return err
 	}
 	if err := j.stores.Replay(p.store, recs, next); err != nil {
 		return err
@@ -429,6 +436,14 @@ func (r *Restorer) apply(j *Job, f *kafka.Fetched) error {
 	p.position, p.moved = next, time.Now()
 	j.moved()
 	return nil
+}
+
+// reread makes changelog records of those of an input.
+func (j *Job) reread(p *part, recs []store.LogRecord) ([]store.LogRecord, error) {
+	if !p.source {
+		return recs, nil
+	}
+	return j.stores.Reread(p.store, recs, func(r store.LogRecord, err error) error { return j.Refused(p.log, r, err) })
 }
 
 // restart reads a log whose start has moved past the position.

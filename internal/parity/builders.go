@@ -14,6 +14,7 @@ var families = map[string]func() map[string]Build{
 	"cogroup":       cogroups,
 	"foreign-key":   foreignKey,
 	"global":        global,
+	"optimizer":     optimizer,
 	"errors":        failures,
 	"processors":    processors,
 	"sessions":      sessions,

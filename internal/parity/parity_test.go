@@ -59,7 +59,7 @@ var unequal = map[string]string{}
 // differences are those of the description, and of the first run that has any.
 func differences(t *testing.T, c *parity.Case, build parity.Build) (all []string) {
 	t.Helper()
-	topo, err := parity.Topology(build)
+	topo, err := c.Topology(build)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,7 +101,7 @@ func (s *spread) feed(run parity.Run) {
 // run runs the case until everything is committed, and stops it.
 func (s *spread) run(build parity.Build) {
 	s.t.Helper()
-	topo, err := parity.Topology(build)
+	topo, err := s.c.Topology(build)
 	s.must(err)
 	app, err := weir.New("app", topo, weir.WithKafka(append(prompt(), kgo.SeedBrokers(s.addrs...))...), weir.StateDir(s.t.TempDir()),
 		weir.Workers(2), weir.CommitInterval(20*time.Millisecond))

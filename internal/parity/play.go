@@ -49,7 +49,7 @@ func Play(t testing.TB, c *Case, build Build, inputs Run, opts ...weirtest.Optio
 // start builds a case's topology for a run.
 func start(t testing.TB, c *Case, build Build, inputs Run, opts ...weirtest.Option) (*player, error) {
 	t.Helper()
-	topo, err := Topology(build)
+	topo, err := c.Topology(build)
 	if err != nil {
 		return nil, err
 	}
@@ -71,13 +71,6 @@ func (r Run) times() (all []int64) {
 	}
 	slices.Sort(all)
 	return all
-}
-
-// Topology builds a topology.
-func Topology(build Build) (*weir.Topology, error) {
-	b := weir.NewBuilder()
-	build(b)
-	return b.Build()
 }
 
 // options set weirtest up as Kafka's test driver was.

@@ -45,11 +45,18 @@ type Spec struct {
 	Row func(to Restorer, key, val []byte, at int64) error
 	// Replay, where it is not nil, applies a changelog record in place of Row: it may read rows. It writes neither to the changelog nor counts anything.
 	Replay func(h Host, key, val []byte, at int64) error
+	// Reread, where it is not nil, makes what turns records of the source topic that fills the store into the changelog records that processing them
+	// would write. It is nil where they are those already.
+	Reread func() Reread
 	// Expire gives the ranges of local keys whose rows are all older than floor; nil where nothing expires.
 	Expire func(floor int64) []Span
 	// Fault is what is wrong with the declaration; nil when nothing is.
 	Fault error
 }
+
+// Reread gives the changelog record of a source record with a key; ok is false where there is none. The slices are the caller's to keep, and what was made
+// serves one goroutine. An error says that the record cannot be read: processing it has met the source's decision.
+type Reread func(key, val []byte, at int64) (k, v []byte, t int64, ok bool, err error)
 
 // Span is a range of local keys: Lo <= key < Hi.
 type Span struct{ Lo, Hi []byte }

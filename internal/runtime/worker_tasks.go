@@ -44,6 +44,10 @@ func (w *worker) restore(o *owned, open *store.Set) {
 			o.lease.at(position)
 		}
 	}
+	j.Refused = func(l changelog.Log, r store.LogRecord, err error) error {
+		s, _, _ := w.r.c.Graph.Store(l.Store)
+		return task.Refused(s, w.r.c.OnError, flow.TopicPartition(l.TP))(r, err)
+	}
 	j.Done = func(stores *store.Set, ends map[string]int64, err error) {
 		w.post(func() { w.failIf(w.restored(o, stores, ends, err)) })
 	}

@@ -22,6 +22,7 @@ type host struct {
 	engine   state.Engine
 	over     overlay
 	facade   any
+	reread   rows.Reread
 	position int64 // next changelog offset, −1 unknown; as in the engine
 	observed int64
 	kept     int64  // observed, as in the engine

@@ -150,6 +150,34 @@ func (s *Set) Store(name string) (any, bool) {
 type LogRecord struct {
 	Key, Value []byte // a nil Value is a tombstone
 	Time       int64
+	Offset     int64 // of a record of a source topic, for messages
+}
+
+// Reread makes changelog records of those of the source topic that fills a store, in place. refused decides about what cannot be read: its error ends the
+// restore; without one the record is left out, as it was when it was processed.
+func (s *Set) Reread(store string, recs []LogRecord, refused func(LogRecord, error) error) ([]LogRecord, error) {
+	h, err := s.find(store)
+	if err != nil || h.spec.Reread == nil {
+		return recs, err
+	}
+	if h.reread == nil {
+		h.reread = h.spec.Reread()
+	}
+	kept := recs[:0]
+	for _, r := range recs {
+		if r.Key == nil {
+			continue
+		}
+		k, v, at, ok, err := h.reread(r.Key, r.Value, r.Time)
+		if err != nil {
+			if err := refused(r, err); err != nil {
+				return nil, h.wrap("restore", err)
+			}
+		} else if ok {
+			kept = append(kept, LogRecord{Key: k, Value: v, Time: at, Offset: r.Offset})
+		}
+	}
+	return kept, nil
 }
 
 func (s *Set) find(store string) (*host, error) {

@@ -1,0 +1,81 @@
+package weir
+
+import (
+	"fmt"
+
+	"github.com/weirstream/weir/internal/flow"
+	"github.com/weirstream/weir/internal/rows"
+	"github.com/weirstream/weir/topology"
+)
+
+// Optimization is a rule that changes the topology without changing results (Kafka's topology.optimization). Describe shows what came of it. It changes
+// which internal topics there are: a running app needs Kafka's application reset, or a new name, before it is built with other rules.
+type Optimization struct{ set func(*rules) }
+
+// rules are those that Build was given.
+type rules struct{ reuseSourceTopics, mergeRepartitions bool }
+
+// ReuseSourceTopics makes source tables use their topic as changelog.
+func ReuseSourceTopics() Optimization {
+	return Optimization{func(r *rules) { r.reuseSourceTopics = true }}
+}
+
+// MergeRepartitions makes one repartition topic of those below one key change, where no value changes in between.
+func MergeRepartitions() Optimization {
+	return Optimization{func(r *rules) { r.mergeRepartitions = true }}
+}
+
+func (b *Builder) take(rules []Optimization) {
+	for _, o := range rules {
+		if o.set != nil {
+			o.set(&b.rules)
+		}
+	}
+}
+
+// refill is how a table's store is restored from the topic that the table is read from.
+type refill struct {
+	topic, reader string
+	reread        func() rows.Reread
+	obstacle      string // why it cannot be; empty where nothing stands in the way
+}
+
+func refilled[K, V any](o *op, t Topic[K, V], reader string, key *serdeRef[K], value *serdeRef[V]) *refill {
+	return &refill{topic: t.name, reader: reader, obstacle: obstacle(o, t.timeBy), reread: func() rows.Reread {
+		d := flow.Decoder[K, V]{Key: t.key, Value: t.value, EventTime: inMillis(t.eventTime), TimePolicy: o.time}
+		return flow.Reread(d, key.s, value.s)
+	}}
+}
+
+// obstacle is what keeps a topic from giving again what processing it gave.
+func obstacle(o *op, timeBy bool) string {
+	switch {
+	case timeBy:
+		return "EventTimeBy may depend on what was read before"
+	case o.time == flow.UsePartitionTime:
+		return "UsePartitionTime depends on what was read before"
+	case o.time == flow.WallClockTime:
+		return "WallClockTime depends on when it was read"
+	case o.reset.Policy != topology.ResetDefault && o.reset.Policy != topology.ResetEarliest:
+		return "StartAt leaves out what the topic holds"
+	}
+	return ""
+}
+
+// reuse applies ReuseSourceTopics to the store of an operator.
+func (b *Builder) reuse(o *op, s *topology.Store) {
+	from := o.store.refill
+	if !b.rules.reuseSourceTopics || from == nil {
+		return
+	}
+	if from.obstacle != "" {
+		b.graph.Warn(fmt.Sprintf("%s: store %q keeps a changelog of its own, for topic %q cannot restore it: %s", o, s.Name, from.topic, from.obstacle))
+		return
+	}
+	if o.topicConfig != nil {
+		b.graph.Warn(fmt.Sprintf("%s: TopicConfig has no effect: topic %q is the changelog of store %q", o, from.topic, s.Name))
+	}
+	s.SourceTopic, s.Reader = from.topic, &topology.Reader{Node: from.reader, OnError: o.onError}
+	s.Logged, s.Sourced, s.Reread = false, true, from.reread
+	s.Format += " of " + from.topic // rows and positions of a changelog are not those of the topic
+}
