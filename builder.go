@@ -112,13 +112,28 @@ type makeNode[K, V, KO, VO any] func(n *flow.Node, next flow.Receiver[KO, VO]) (
 
 // addNode adds a processor node with one output.
 func addNode[K, V, KO, VO any](b *Builder, o *op, name string, parents []topology.Parent, make makeNode[K, V, KO, VO]) *topology.Node {
-	return addLinked(b, o, name, parents, func(n *flow.Node, _ []flow.Link, next flow.Receiver[KO, VO]) (flow.Receiver[K, V], error) {
-		return make(n, next)
-	})
+	return addLinked(b, o, name, parents, alone(make))
 }
 
-// addLinked is addNode for a node that may have further outputs: make is given all children.
-func addLinked[K, V, KO, VO any](b *Builder, o *op, name string, parents []topology.Parent, make func(*flow.Node, []flow.Link, flow.Receiver[KO, VO]) (flow.Receiver[K, V], error)) *topology.Node {
+// alone is how a node of one output is made.
+func alone[K, V, KO, VO any](make makeNode[K, V, KO, VO]) makeLinked[K, V, KO, VO] {
+	return func(n *flow.Node, _ []flow.Link, next flow.Receiver[KO, VO]) (flow.Receiver[K, V], error) {
+		return make(n, next)
+	}
+}
+
+// makeLinked is makeNode for a node that may have further outputs: it is given all children.
+type makeLinked[K, V, KO, VO any] func(n *flow.Node, links []flow.Link, next flow.Receiver[KO, VO]) (flow.Receiver[K, V], error)
+
+// addLinked is addNode for a node that may have further outputs.
+func addLinked[K, V, KO, VO any](b *Builder, o *op, name string, parents []topology.Parent, make makeLinked[K, V, KO, VO]) *topology.Node {
+	n := newNode(o, name, parents, make)
+	b.graph.Add(n)
+	return n
+}
+
+// newNode is a node that was not added yet.
+func newNode[K, V, KO, VO any](o *op, name string, parents []topology.Parent, make makeLinked[K, V, KO, VO]) *topology.Node {
 	n := &topology.Node{
 		Name: name, Op: o.kind, Kind: topology.Processor, Parents: parents,
 		In:   reflect.TypeFor[flow.Receiver[K, V]](),
@@ -135,7 +150,6 @@ func addLinked[K, V, KO, VO any](b *Builder, o *op, name string, parents []topol
 		}
 		return r, nil
 	}
-	b.graph.Add(n)
 	return n
 }
 

@@ -70,6 +70,7 @@ type streamJoin[K, L, R, VO any] struct {
 	leftValue   *serdeRef[L]
 	rightValue  *serdeRef[R]
 	this, other string // the sides' stores
+	self        bool   // a stream meets itself, so that one store may do for both
 	lonely      string // the shared store; empty in an inner join
 }
 
@@ -83,6 +84,7 @@ func joinStreams[K, L, R, VO any](l Stream[K, L], r Stream[K, R], j *streamJoin[
 	}
 	j.check()
 	j.names()
+	j.self = j.left == nil && l.n == r.n && l.out == r.out && !l.rekeyed
 	l, r = j.repartitioned(l, r)
 	j.serdes(l, r)
 	j.stores()
@@ -99,6 +101,9 @@ func joinStreams[K, L, R, VO any](l Stream[K, L], r Stream[K, R], j *streamJoin[
 		return next, nil
 	})
 	b.graph.Copartition(o.String(), slices.Compact([]*topology.Node{l.n, r.n})...)
+	if self, ok := any(j).(*streamJoin[K, L, L, VO]); ok && j.self {
+		b.atBuild(func() { self.oneStore(keepLeft, merge, keepRight, this, other) })
+	}
 	return Stream[K, VO]{b: b, n: merge, key: j.key, value: option[VO](b, o, "ValueSerde", o.value)}
 }
 
@@ -176,7 +181,7 @@ func (j *streamJoin[K, L, R, VO]) serdes(l Stream[K, L], r Stream[K, R]) {
 // stores declares the sides' stores and the shared one.
 func (j *streamJoin[K, L, R, VO]) stores() {
 	addSide(j, j.this, j.leftValue)
-	addSide(j, j.other, j.rightValue)
+	addSide(j, j.other, j.rightValue) // not with oneStore
 	if j.lonely == "" {
 		return
 	}
@@ -191,13 +196,43 @@ func (j *streamJoin[K, L, R, VO]) stores() {
 // addSide declares the store of one side.
 func addSide[K, L, R, VO, V any](j *streamJoin[K, L, R, VO], name string, value *serdeRef[V]) {
 	j.b.addStore(j.o, name, func() *topology.Store {
-		if j.key.s == nil || value.s == nil {
+		if j.key.s == nil || value.s == nil || name == j.other && j.single() {
 			return nil
 		}
 		s := j.store(rows.NewSide(name, j.key.s, value.s, j.w.SizeMs(), j.retention()))
 		s.Joins = true
 		return s
 	})
+}
+
+// single reports in Build whether one store serves both sides.
+func (j *streamJoin[K, L, R, VO]) single() bool { return j.self && j.b.rules.singleStoreSelfJoin }
+
+// oneStore applies SingleStoreSelfJoin: the nodes of the left side do the work of both.
+func (j *streamJoin[K, L, R, VO]) oneStore(keep, join *topology.Node, without ...*topology.Node) {
+	if !j.single() {
+		return
+	}
+	j.b.graph.Remove(without...)
+	pass := newNode(j.o, keep.Name, keep.Parents, alone(func(_ *flow.Node, next flow.Receiver[K, L]) (flow.Receiver[K, L], error) { return next, nil }))
+	pass.Stores = keep.Stores
+	*keep = *pass
+	both := newNode(j.o, join.Name, []topology.Parent{{Node: keep}}, alone(j.joinSelf))
+	both.Stores = []string{j.this}
+	*join = *both
+}
+
+// joinSelf makes the node of both sides over one store; L is R.
+func (j *streamJoin[K, L, R, VO]) joinSelf(n *flow.Node, next flow.Receiver[K, VO]) (flow.Receiver[K, L], error) {
+	side, err := facade[*rows.Side[K, L]](n.Env, j.this)
+	if err != nil {
+		return nil, err
+	}
+	pair := any(j.pair).(func(K, L, L) (VO, error))
+	left := flow.StreamJoin[K, L, L, VO]{Window: j.w, Own: side, Others: side, Pair: func(r *Record[K, L], right L) (VO, error) { return pair(r.Key, r.Value, right) }}
+	right := left
+	right.Window, right.Pair = j.w.Mirror(), func(r *Record[K, L], left L) (VO, error) { return pair(r.Key, left, r.Value) }
+	return flow.JoinWithSelf(n, left, right, next), nil
 }
 
 // retention is how long records are kept, in ms: what the windows need, or more. Records of equal times must see each other, whatever that is.

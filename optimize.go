@@ -13,7 +13,7 @@ import (
 type Optimization struct{ set func(*rules) }
 
 // rules are those that Build was given.
-type rules struct{ reuseSourceTopics, mergeRepartitions bool }
+type rules struct{ reuseSourceTopics, mergeRepartitions, singleStoreSelfJoin bool }
 
 // ReuseSourceTopics makes source tables use their topic as changelog.
 func ReuseSourceTopics() Optimization {
@@ -23,6 +23,12 @@ func ReuseSourceTopics() Optimization {
 // MergeRepartitions makes one repartition topic of those below one key change, where no value changes in between.
 func MergeRepartitions() Optimization {
 	return Optimization{func(r *rules) { r.mergeRepartitions = true }}
+}
+
+// SingleStoreSelfJoin keeps the records of a stream that is joined with itself by Join in one store, <name>-this-join-store, in place of two
+// (Kafka's single.store.self.join, KIP-862). Streams that the join repartitions, left and outer joins keep two.
+func SingleStoreSelfJoin() Optimization {
+	return Optimization{func(r *rules) { r.singleStoreSelfJoin = true }}
 }
 
 func (b *Builder) take(rules []Optimization) {

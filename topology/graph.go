@@ -175,6 +175,11 @@ func (g *Graph) Behind(n *Node) {
 	g.nodes = append(stay, behind...)
 }
 
+// Remove takes nodes out that no node names as its parent any more.
+func (g *Graph) Remove(nodes ...*Node) {
+	g.nodes = slices.DeleteFunc(g.nodes, func(n *Node) bool { return slices.Contains(nodes, n) })
+}
+
 // AddStore adds a store; nodes use it by name.
 func (g *Graph) AddStore(s *Store) { g.stores = append(g.stores, s) }
 

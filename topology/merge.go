@@ -185,7 +185,7 @@ func (g *Graph) merge(s *site) {
 // drop takes crossings out of the graph.
 func (g *Graph) drop(all []crossing) {
 	for _, c := range all {
-		g.nodes = slices.DeleteFunc(g.nodes, func(n *Node) bool { return n == c.filter || n == c.sink || n == c.source })
+		g.Remove(c.filter, c.sink, c.source)
 		g.repartitions = slices.DeleteFunc(g.repartitions, func(r *Repartition) bool { return r == c.Repartition })
 	}
 }
@@ -193,6 +193,6 @@ func (g *Graph) drop(all []crossing) {
 // raise puts a crossing's nodes right behind the node that feeds it, before all that may stand below them now.
 func (g *Graph) raise(above *Node, c crossing) {
 	own := []*Node{c.filter, c.sink, c.source}
-	g.nodes = slices.DeleteFunc(g.nodes, func(n *Node) bool { return slices.Contains(own, n) })
+	g.Remove(own...)
 	g.nodes = slices.Insert(g.nodes, slices.Index(g.nodes, above)+1, own...)
 }

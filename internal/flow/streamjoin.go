@@ -15,17 +15,7 @@ import (
 // KeepSide hands each record on, to the node that joins it, and then keeps it for the other side (Kafka's KStreamJoinWindow): so no record meets
 // itself. A null key is not kept; a null value only reaches the changelog.
 func KeepSide[K, V any](n *Node, side *rows.Side[K, V], next Receiver[K, V]) Receiver[K, V] {
-	ctx := side.Host().Context()
-	keep := func(r *processor.Record[K, V], at int64) (err error) {
-		before := carry(ctx, r.Headers)
-		if r.IsNull() {
-			err = side.PutNull(r.Key, at)
-		} else {
-			err = side.Put(r.Key, at, r.Value)
-		}
-		ctx.Headers = before
-		return err
-	}
+	keep := keeping(side)
 	return func(r processor.Record[K, V]) error {
 		at, ok, fatal := timeOf(n, &r)
 		if !ok {
@@ -37,6 +27,43 @@ func KeepSide[K, V any](n *Node, side *rows.Side[K, V], next Receiver[K, V]) Rec
 		}
 		_, err := n.deciding(func() error { return keep(&r, at) })
 		return err
+	}
+}
+
+// keeping keeps a record in a side.
+func keeping[K, V any](side *rows.Side[K, V]) func(r *processor.Record[K, V], at int64) error {
+	ctx := side.Host().Context()
+	return func(r *processor.Record[K, V], at int64) (err error) {
+		before := carry(ctx, r.Headers)
+		if r.IsNull() {
+			err = side.PutNull(r.Key, at)
+		} else {
+			err = side.Put(r.Key, at, r.Value)
+		}
+		ctx.Headers = before
+		return err
+	}
+}
+
+// JoinWithSelf joins a stream with itself in one store: a record meets as the left one what was kept before it, is kept, and meets as the right one all
+// that is kept, itself too. That is what the two sides of JoinStreams and their stores make of it. Null keys and values are dropped; a null value reaches
+// the changelog.
+func JoinWithSelf[K, V, VO any](n *Node, left, right StreamJoin[K, V, V, VO], next Receiver[K, VO]) Receiver[K, V] {
+	l := &streamJoin[K, V, V, VO]{StreamJoin: left, n: n, next: next}
+	r := &streamJoin[K, V, V, VO]{StreamJoin: right, n: n, next: next}
+	keep := keeping(left.Own)
+	return func(rec processor.Record[K, V]) error {
+		at, ok, fatal := timeOf(n, &rec)
+		if !ok {
+			return fatal
+		}
+		if err := l.take(rec); err != nil || rec.KeyIsNull() {
+			return err
+		}
+		if kept, fatal := n.deciding(func() error { return keep(&rec, at) }); !kept || rec.IsNull() {
+			return fatal
+		}
+		return r.take(rec)
 	}
 }
 

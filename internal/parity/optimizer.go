@@ -11,6 +11,7 @@ import (
 var rules = map[string]weir.Optimization{
 	"reuse.ktable.source.topics": weir.ReuseSourceTopics(),
 	"merge.repartition.topics":   weir.MergeRepartitions(),
+	"single.store.self.join":     weir.SingleStoreSelfJoin(),
 }
 
 // rules are those that the case was recorded with.
