@@ -44,7 +44,7 @@ func runApp(ctx context.Context, j job, b *weir.Builder) error {
 	}
 	defer os.RemoveAll(dir)
 	opts := []weir.AppOption{
-		weir.WithKafka(kgo.SeedBrokers(j.broker), kgo.MaxBufferedRecords(50_000), kgo.ProducerBatchMaxBytes(1<<20)),
+		weir.WithKafka(kgo.SeedBrokers(j.broker), kgo.ProducerBatchMaxBytes(1<<20)),
 		weir.StateDir(dir), weir.Workers(1), weir.CommitInterval(j.commit), weir.CacheBytes(256 << 20), weir.ReplicationFactor(1),
 	}
 	if j.txn {

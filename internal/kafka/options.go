@@ -41,7 +41,7 @@ const (
 	fetchMaxBytes  = 2 << 20                // per broker and client
 	fetchPartBytes = 1 << 20
 	metadataMinAge = 250 * time.Millisecond // a partition that is added waits for it
-	maxBuffered    = 50_000                 // records; beyond it Send blocks
+	maxBuffered    = 20_000                 // records; beyond it Send blocks
 )
 
 func (s *Settings) transactionTimeout() time.Duration {

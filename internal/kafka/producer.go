@@ -168,7 +168,7 @@ func (s *sent) Value(key any) any {
 }
 
 // Send hands a record over. It copies Key and Value; Headers must not change until the record was written. It returns
-// before the record is written, and blocks while the client's buffer is full (MaxBufferedRecords, by default 50,000
+// before the record is written, and blocks while the client's buffer is full (MaxBufferedRecords, by default 20,000
 // records): this is the back-pressure. Close, from another goroutine too, ends the wait.
 //
 // An error says that some record of this transaction, not necessarily this one, was not written: ErrProducerDead, or a
