@@ -38,7 +38,7 @@ func newLimit(j job, opts ...kgo.Opt) (*limit, error) {
 	}
 	opts = append(opts,
 		kgo.SeedBrokers(j.broker), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{j.in: from}), kgo.ProducerLinger(0),
-		kgo.MaxBufferedRecords(50_000), kgo.ProducerBatchMaxBytes(1<<20), kgo.ProducerBatchCompression(kgo.NoCompression()))
+		kgo.MaxBufferedRecords(200_000), kgo.ProducerBatchMaxBytes(1<<20), kgo.ProducerBatchCompression(kgo.NoCompression()))
 	if j.txn {
 		opts = append(opts, kgo.TransactionalID(j.app))
 	}
@@ -83,7 +83,7 @@ func (l *limit) run(ctx context.Context, each func(*kgo.Record), before func() e
 }
 
 func (l *limit) done(ctx context.Context, before func() error, more bool) error {
-	l.last = time.Now()
+	defer func() { l.last = time.Now() }()
 	if err := before(); err != nil {
 		return err
 	}
