@@ -34,6 +34,13 @@ type Env struct {
 	// Pause waits for a retry; an error says that the wait was cut short (shutdown, rebalance, a transaction that would time out) and
 	// ends the task's work, which is done again from the last commit.
 	Pause func(time.Duration) error
+	// Calls runs what takes long beside the task; nil where nothing may.
+	Calls Calls
+	// Atomic says that all that a commit covers, outputs, changelogs and offsets, becomes durable together or not at all. Else any part of what was
+	// written since the last commit may be there after a crash, and any other part not.
+	Atomic bool
+	// Starts is where reading begins in each partition that the task reads: what comes from there on has not been taken, whatever stores say.
+	Starts map[TopicPartition]int64
 	// EmitEvery is how often, in ms of wall-clock time, operators look for windows that have closed; 0 is at each record.
 	EmitEvery int64
 	// CommitWanted is set by Context.RequestCommit, and taken back by the worker.
@@ -44,6 +51,7 @@ type Env struct {
 	Timers  Timers
 	shared  map[any]any
 	closers []func() error
+	asking  []asking // nodes
 	dead    map[string]*Dest
 	stuck   error
 	tells   map[string]*Node // nodes with an OnDropped of their own
@@ -156,6 +164,7 @@ func (e *Env) deadDest(topic string, n *Node) *Dest {
 // Stats are an app's counters of records, shared by all tasks; it is safe for use by many goroutines.
 type Stats struct {
 	Records atomic.Int64
+	Open    atomic.Int64 // records that wait for a call, or are in one
 	mu      sync.Mutex
 	nodes   map[string]*[reasons]atomic.Int64
 }

@@ -47,14 +47,36 @@ func (f *Fatal) Unwrap() error { return f.RecordError }
 // ErrInterrupted is the cause of a Fatal whose retry was cut short: nothing is wrong with the record.
 var ErrInterrupted = errors.New("retry interrupted")
 
-// Decide says what becomes of the record in process after err at this node: again, or skipped (false, nil), or fatal.
+// Decide says what becomes of the record in process after err at this node: again, or skipped (false, nil), or fatal. It waits for a retry.
 func (n *Node) Decide(phase processor.Phase, err error) (again bool, fatal error) {
+	e, decided := n.undecided(phase, err)
+	if decided != nil {
+		return false, decided
+	}
+	return n.apply(e, n.ask(e))
+}
+
+// undecided is an error about which to ask, unless it was decided on: by a child, also where user code has hidden it in an error of its own.
+func (n *Node) undecided(phase processor.Phase, err error) (e *processor.RecordError, fatal error) {
 	var decided *Fatal
 	if errors.As(err, &decided) || errors.As(n.Env.stuck, &decided) {
-		return false, decided // a child's, also where user code has hidden it in an error of its own
+		return nil, decided
 	}
-	e := n.failure(phase, err)
-	return n.apply(e, n.ask(e))
+	return n.failure(phase, err), nil
+}
+
+// DecideLater is Decide that does not wait for a retry, but says how long to wait.
+func (n *Node) DecideLater(phase processor.Phase, err error) (again bool, after time.Duration, fatal error) {
+	e, decided := n.undecided(phase, err)
+	if decided != nil {
+		return false, 0, decided
+	}
+	d := n.ask(e)
+	if verdict, after, _ := d.Open(seal.Token{}); verdict == processor.RetryIt {
+		return true, after, nil
+	}
+	again, fatal = n.apply(e, d)
+	return again, 0, fatal
 }
 
 // Refused says what becomes of a record that the broker, or the way to it, refused after it was sent. from is the record that was in process

@@ -30,10 +30,10 @@ func (t *Task) marks() map[string]int64 {
 	return all
 }
 
-// CommitNeeded reports whether anything happened since the last commit: a record, a punctuation, or a position that moved over what is not
-// handed on.
+// CommitNeeded reports whether anything happened since the last commit: a record, a punctuation, the end of a call, or a position that moved over what is
+// not handed on; or whether the last commit has left something to the next.
 func (t *Task) CommitNeeded() bool {
-	if t.worked {
+	if t.worked || t.env.Owes() {
 		return true
 	}
 	for _, in := range t.inputs {
@@ -66,6 +66,7 @@ func (t *Task) PrepareCommit() (offsets map[flow.TopicPartition]Offset, err erro
 	}
 	defer t.boundary(&err)
 	t.between()
+	t.worked = t.worked || t.env.Owes()
 	if err := t.settled(t.c.Stores.FlushCaches()); err != nil {
 		return nil, err
 	}

@@ -11,13 +11,16 @@
 // When a queue is empty the task waits, by KIP-695 (PartitionGroup.readyToProcess): for ever while its partition's lag is unknown or above
 // zero, MaxIdle more from when the lag was first seen to be zero, and not at all with MaxIdle −1.
 //
+// Calls of user code that take long run beside the task, by flow.Calls, and are finished in Step, between records, or by Finish. While a node holds as many records
+// open as it may, Step takes none; timers and commits go on. What is open at a commit is in a store, so offsets may pass it.
+//
 // A commit has two halves. PrepareCommit flushes the caches and says what to commit: of each partition whose position has moved since the last
 // commit the offset of what waits at its head, else the position, with the partition's time; of all partitions with a position when a
 // watermark has changed. The caller makes the outputs and these offsets durable, in the order that its guarantee asks for; Committed then
 // applies the stores' writes. Records and punctuations are refused between the two.
 //
 // What you owe. One goroutine owns a task; hand-over is a channel send. Push in the order of offsets. SetEnd whenever an end is known:
-// without it an empty queue holds the others back for ever. Call Step again after a push, a new end, or at Wake.
+// without it an empty queue holds the others back for ever. Call Step again after a push, a new end, the end of a call, or at Wake.
 //
 // Errors. What a node decided to skip or to retry never gets here. Any error that a method returns is final: a record may be half done,
 // so the task refuses everything from then on, a commit above all, and is to be abandoned (its stores go back to the last commit) or

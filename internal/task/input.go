@@ -44,6 +44,7 @@ func (t *Task) addInputs() error {
 		meta, _ := offsetmeta.Decode(c.Metadata) // unreadable is unknown: anyone may commit an offset
 		in := &input{TopicPartition: c.TopicPartition, time: meta.PartitionTime, next: c.Start, end: -1, until: -1, mark: -1}
 		t.inputs = append(t.inputs, in)
+		t.env.Starts[c.TopicPartition] = c.Start
 		t.byName[c.TopicPartition] = in
 		t.env.StreamTime = max(t.env.StreamTime, meta.PartitionTime)
 		for name, at := range meta.Watermarks {

@@ -9,7 +9,7 @@ import (
 )
 
 // Step takes up to max records, each the one of the smallest event time among the heads, and returns how many; fewer than max means that the
-// task waits. Stream-time punctuations run between records. now is in ms.
+// task waits. Stream-time punctuations run between records, and calls that have ended are finished. now is in ms.
 func (t *Task) Step(now int64, max int) (n int, err error) {
 	if err := t.begin(now); err != nil {
 		return 0, err
@@ -17,6 +17,10 @@ func (t *Task) Step(now int64, max int) (n int, err error) {
 	defer func() { t.c.Stats.Records.Add(int64(n)) }()
 	defer t.boundary(&err)
 	for n < max {
+		if waits, err := t.finishSome(); waits || err != nil {
+			t.between()
+			return n, err
+		}
 		in, err := t.choose(now)
 		if in == nil || err != nil {
 			t.between()
@@ -29,6 +33,55 @@ func (t *Task) Step(now int64, max int) (n int, err error) {
 	}
 	t.between()
 	return n, nil
+}
+
+// Finish applies what came of calls that have ended, and returns of how many; it takes no record. now is in ms.
+func (t *Task) Finish(now int64) (n int, err error) {
+	if err := t.begin(now); err != nil {
+		return 0, err
+	}
+	defer t.boundary(&err)
+	n, err = t.finish()
+	t.between()
+	return n, err
+}
+
+// finishSome finishes calls; waits says that no record is to be taken before another has ended.
+func (t *Task) finishSome() (waits bool, err error) {
+	if t.c.Calls == nil {
+		return false, nil
+	}
+	for {
+		n, err := t.finish()
+		if err != nil || !t.env.Full() {
+			return false, err
+		}
+		if n == 0 {
+			t.idleUntil = -1
+			return true, nil
+		}
+	}
+}
+
+func (t *Task) finish() (n int, err error) {
+	if t.c.Calls == nil {
+		return 0, nil
+	}
+	for {
+		c, ok := t.c.Calls.Ended()
+		if !ok {
+			return n, nil
+		}
+		n++
+		t.worked, t.node = true, c.Node()
+		t.between()
+		if err := t.settled(c.Done()); err != nil {
+			return n, err
+		}
+		if err := t.trim(); err != nil {
+			return n, err
+		}
+	}
 }
 
 var errBetween = errors.New("work is asked for between the halves of a commit")
@@ -58,6 +111,11 @@ func (t *Task) take(in *input) error {
 			return err
 		}
 	}
+	return t.trim()
+}
+
+// trim brings the caches back to their budget.
+func (t *Task) trim() error {
 	if t.c.Stores.CacheBytes() <= t.c.CacheBytes {
 		return nil
 	}

@@ -27,6 +27,8 @@ type Config struct {
 	OnError   flow.Handler
 	OnDropped flow.DropHandler
 	Pause     func(time.Duration) error
+	Calls     flow.Calls // for this task alone; nil where no node needs it
+	Atomic    bool       // see flow.Env
 	// MaxIdle is how long, in ms, an empty queue whose lag is known to be zero holds the others back (KIP-695); −1 never waits.
 	MaxIdle    int64
 	CacheBytes int64 // of all stores together; with 0 none has a cache
@@ -83,6 +85,7 @@ func New(c Config) (*Task, error) {
 	t.env = &flow.Env{
 		App: c.App, Task: c.Name, Partition: c.Partition, Stores: c.Stores, Out: c.Out, OnError: c.OnError, OnDropped: c.OnDropped,
 		Stats: c.Stats, StreamTime: -1, WallTime: c.Now, Pause: c.Pause, Recovers: c.Recovers, EmitEvery: c.EmitEvery,
+		Calls: c.Calls, Atomic: c.Atomic, Starts: map[flow.TopicPartition]int64{},
 	}
 	t.env.Context, t.cancel = context.WithCancel(context.Background())
 	t.between()
