@@ -163,6 +163,7 @@ func (s AppState) String() string { return weirruntime.State(s).String() }
 // Stats are an app's numbers since its start.
 type Stats struct {
 	Records, Commits, Aborts int64
+	Open                     int64                       // records that wait for a call of an asynchronous operator, or are in one
 	Lag                      map[string]Lag              // by topic
 	Dropped                  map[string]map[string]int64 // by node and reason
 	Restores                 []Restore
@@ -184,7 +185,7 @@ type Restore struct {
 // Stats returns the numbers of this moment.
 func (a *App) Stats() Stats {
 	now := a.r.Stats()
-	s := Stats{Records: now.Records, Commits: now.Commits, Aborts: now.Aborts, Lag: map[string]Lag{}, Dropped: maps.Clone(now.Dropped)}
+	s := Stats{Records: now.Records, Commits: now.Commits, Aborts: now.Aborts, Open: now.Open, Lag: map[string]Lag{}, Dropped: maps.Clone(now.Dropped)}
 	for tp, l := range now.Lags {
 		sum := s.Lag[tp.Topic]
 		s.Lag[tp.Topic] = Lag{sum.Records + l.Records, max(sum.Time, l.Time)}

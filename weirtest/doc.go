@@ -7,7 +7,10 @@
 //	r, ok := out.Next()
 //
 // What you get: when a Send returns, all that follows from the record has been done, through every repartition topic, and a commit has been
-// made (CommitEvery changes that). Nothing looks at the real clock and nothing runs in the background: the same calls give the same run.
+// made (CommitEvery changes that). Nothing looks at the real clock, but for the Timeout of a
+// call, and nothing runs in the background: the same calls give the same run. Calls of asynchronous operators run at the same time, each on a
+// goroutine of its own; when all that can be done without them is done, one after the other is waited for, in the order in which they began, and
+// finished. One that waits to be repeated waits for AdvanceWallClock.
 // Topics have one partition unless Partitions says otherwise, and one task per partition runs, as in an App.
 //
 // What you owe: one goroutine. A failure of the topology fails the test with its coordinates; the methods called Try… return it instead. After

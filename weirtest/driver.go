@@ -186,22 +186,29 @@ func (d *Driver) TryCommit() error { return d.try(d.drain) }
 func (d *Driver) Restart() {
 	d.t.Helper()
 	d.must(d.try(func() error {
-		if err := d.drain(); err != nil {
-			return err
-		}
-		return d.reopen()
+		return d.again(d.drain)
 	}))
+}
+
+// again starts new tasks after something was done, which go on with calls that had not ended.
+func (d *Driver) again(after func() error) error {
+	if err := after(); err != nil {
+		return err
+	}
+	if err := d.reopen(); err != nil {
+		return err
+	}
+	return d.settle()
 }
 
 // Rebuild is Restart on a new machine: the engines are gone, and all stores come from their changelogs.
 func (d *Driver) Rebuild() {
 	d.t.Helper()
 	d.must(d.try(func() error {
-		if err := d.drain(); err != nil {
-			return err
-		}
-		d.life++
-		return d.reopen()
+		return d.again(func() error {
+			defer func() { d.life++ }()
+			return d.drain()
+		})
 	}))
 }
 
@@ -211,11 +218,10 @@ func (d *Driver) Crash() {
 	d.t.Helper()
 	d.err = nil
 	d.must(d.try(func() error {
-		d.topics.abort()
-		if err := d.reopen(); err != nil {
-			return err
-		}
-		return d.settle()
+		return d.again(func() error {
+			d.topics.abort()
+			return nil
+		})
 	}))
 }
 

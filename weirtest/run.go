@@ -20,9 +20,10 @@ import (
 
 // running is a task and how far its inputs were handed to it.
 type running struct {
-	spec topology.TaskSpec
-	task *task.Task
-	next map[flow.TopicPartition]int64
+	spec  topology.TaskSpec
+	task  *task.Task
+	calls *calls
+	next  map[flow.TopicPartition]int64
 }
 
 // settle runs the tasks until nothing is left to do. Global stores are up to date before each record.
@@ -33,6 +34,9 @@ func (d *Driver) settle() error {
 			return err
 		}
 		n, err := d.round()
+		if err == nil && n == 0 {
+			n, err = d.await()
+		}
 		if err != nil {
 			return err
 		}
@@ -78,6 +82,23 @@ func (d *Driver) step(r *running) (n int, err error) {
 		return n, d.commit()
 	}
 	return n, d.did(n)
+}
+
+// await waits, where nothing else can be done, for one call of each task that has any, and finishes it.
+func (d *Driver) await() (n int, err error) {
+	for _, r := range d.tasks {
+		if !r.calls.await() {
+			continue
+		}
+		n++
+		if _, err := r.task.Finish(d.ms()); err != nil {
+			return n, err
+		}
+		if err := d.did(1); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // feed hands over what can be read, and says where the partitions end.
@@ -201,6 +222,7 @@ func (d *Driver) shut() error {
 	var errs []error
 	for _, r := range d.tasks {
 		errs = append(errs, r.task.Close())
+		r.calls.wait()
 	}
 	d.tasks, d.since = nil, 0
 	return errors.Join(append(errs, d.shutGlobals())...)
@@ -214,7 +236,8 @@ func (d *Driver) openTask(spec topology.TaskSpec) (*running, error) {
 	c := d.c.Task
 	c.App, c.Name, c.Partition, c.Sub, c.Stores = d.c.app, spec.String(), spec.Partition, d.graph.Subs()[spec.Sub], stores
 	c.Out, c.Stats, c.Pause, c.Lend, c.Now = way{d.topics, d.c.ExactlyOnce}, &d.stats, d.pause, d.lend, d.ms()
-	r := &running{spec: spec, next: map[flow.TopicPartition]int64{}}
+	c.Atomic = d.c.ExactlyOnce
+	r := &running{spec: spec, calls: &calls{}, next: map[flow.TopicPartition]int64{}}
 	for _, tp := range spec.Inputs {
 		at := d.committed[tp]
 		c.Inputs = append(c.Inputs, task.Input{TopicPartition: tp, Start: at.Next, Metadata: at.Metadata})
@@ -223,6 +246,7 @@ func (d *Driver) openTask(spec topology.TaskSpec) (*running, error) {
 	if err := d.restore(spec, stores); err != nil {
 		return nil, errors.Join(err, stores.Close())
 	}
+	c.Calls = r.calls
 	if r.task, err = task.New(c); err != nil {
 		return nil, errors.Join(err, stores.Close())
 	}

@@ -472,6 +472,7 @@ func (r *Runtime) purger(ctx context.Context) {
 // Stats are the numbers of this moment.
 type Stats struct {
 	Records, Commits, Aborts int64
+	Open                     int64 // records that wait for a call, or are in one
 	Lags                     map[kafka.TP]Lag
 	Dropped                  map[string]map[string]int64
 	Restores                 []Restore
@@ -493,6 +494,7 @@ type Restore struct {
 // Stats returns the numbers of this moment. Any goroutine may call it.
 func (r *Runtime) Stats() Stats {
 	s := Stats{Records: r.stats.Records.Load(), Commits: r.commits.Load(), Aborts: r.aborts.Load(), Lags: map[kafka.TP]Lag{}, Dropped: r.stats.Dropped()}
+	s.Open = r.stats.Open.Load()
 	now := time.Now().UnixMilli()
 	for _, w := range r.all() {
 		if lags := w.lags.Load(); lags != nil {

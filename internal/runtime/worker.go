@@ -67,6 +67,7 @@ type owned struct {
 	stores  *store.Set // while waiting; the restorer's or the task's at other times
 	ends    map[string]int64
 	task    *task.Task         // while running
+	calls   *calls             // of the task
 	oldest  map[kafka.TP]int64 // when the first record of the last fetch was written, ms
 	lease   *lease             // of the directory; nil where there is nothing to keep
 }
@@ -213,7 +214,7 @@ func (w *worker) park(ctx context.Context) (*kafka.Polled, error) {
 	w.wake = cancel
 	posted := len(w.inbox) > 0
 	w.mu.Unlock()
-	if posted {
+	if posted || w.anyEnded() {
 		cancel()
 	}
 	w.out.counted = ""
@@ -243,6 +244,23 @@ func (w *worker) patience() time.Duration {
 		}
 	}
 	return max(most, 0)
+}
+
+// anyEnded says whether a call has ended that its task has not finished. One that ends later wakes the worker.
+func (w *worker) anyEnded() bool {
+	for _, o := range w.order {
+		if o.calls.any() {
+			return true
+		}
+	}
+	return false
+}
+
+// nudge ends a poll that waits. Any goroutine may call it.
+func (w *worker) nudge() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wake()
 }
 
 // unpositioned says whether a task waits for positions, which nobody tells of.
@@ -418,7 +436,7 @@ func (w *worker) maybeCommit(ctx context.Context) error {
 func (w *worker) commit(ctx context.Context) error {
 	w.began = time.Time{}
 	defer func() { w.committed = time.Now() }() // a commit that takes long is not followed by the next at once
-	if w.group.Fenced() { // what caches would write now could hide what others have written
+	if w.group.Fenced() {                       // what caches would write now could hide what others have written
 		return kafka.ErrFenced
 	}
 	if err := w.out.allowed(); err != nil {
@@ -455,6 +473,14 @@ func (w *worker) commit(ctx context.Context) error {
 	w.r.commits.Add(1)
 	w.r.consumed(in.Offsets)
 	return nil
+}
+
+// commitAll commits, and once more where a commit has left something to the next.
+func (w *worker) commitAll(ctx context.Context) error {
+	if err := w.commit(ctx); err != nil || !w.anyWork() {
+		return err
+	}
+	return w.commit(ctx)
 }
 
 // settle waits for what was sent and decides about what was refused, which may send again.
@@ -562,7 +588,7 @@ func (w *worker) Revoked(ctx context.Context, gone []kafka.TP) {
 
 // handOver commits in a callback, before tasks go or are made anew. What cannot be committed is dropped, and done again by whoever comes next.
 func (w *worker) handOver(ctx context.Context) error {
-	err := w.commit(ctx)
+	err := w.commitAll(ctx)
 	if err == nil {
 		return nil
 	}
@@ -625,9 +651,7 @@ func (w *worker) caught() {
 
 // fail notes an error for the loop, which need not wait for records any longer; a rebalance may bring the same one again.
 func (w *worker) fail(err error) {
-	w.mu.Lock()
-	w.wake()
-	w.mu.Unlock()
+	w.nudge()
 	if w.failed == nil || w.failed.Error() != err.Error() {
 		w.failed = errors.Join(w.failed, err)
 	}

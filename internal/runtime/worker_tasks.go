@@ -104,10 +104,12 @@ func (w *worker) maybeRun(o *owned) error {
 		inputs[i] = task.Input{TopicPartition: flow.TopicPartition(tp), Start: s.Offset, Metadata: s.Committed.Metadata}
 	}
 	c := &w.r.c
+	o.calls = &calls{wake: w.nudge}
 	t, err := task.New(task.Config{
 		App: c.App, Name: o.name, Partition: o.id.Partition, Sub: c.Graph.Subs()[o.id.Sub], Inputs: inputs, Stores: o.stores, Out: w.out,
 		Stats: &w.r.stats, OnError: c.OnError, OnDropped: c.OnDropped, Pause: w.pause, MaxIdle: c.MaxIdle.Milliseconds(), CacheBytes: w.share(len(w.order) + 1),
 		QueueBytes: queueBytes, Lend: w.r.globals.lend, Now: time.Now().UnixMilli(), Recovers: c.Recovers, EmitEvery: c.EmitEvery.Milliseconds(),
+		Calls: o.calls, Atomic: w.r.settings.ExactlyOnce,
 	})
 	if err != nil {
 		return err
@@ -325,7 +327,7 @@ func (w *worker) leave(clean bool) error {
 	defer cancel()
 	var errs []error
 	if clean {
-		if err := w.commit(ctx); err != nil {
+		if err := w.commitAll(ctx); err != nil {
 			errs = append(errs, w.lateFailure(err))
 		}
 	}
