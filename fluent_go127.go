@@ -22,6 +22,21 @@ func (app *App) Read[R any](store state.Readable[R]) (R, error) {
 	return ReadStore(app, store)
 }
 
+// AsyncMap is the function [AsyncMap].
+func (s Stream[K, V]) AsyncMap[K2, V2 any](f func(context.Context, Record[K, V]) (K2, V2, error), opts ...OpOption) Stream[K2, V2] {
+	return AsyncMap(s, f, opts...)
+}
+
+// AsyncMapValues is the function [AsyncMapValues].
+func (s Stream[K, V]) AsyncMapValues[V2 any](f func(context.Context, Record[K, V]) (V2, error), opts ...OpOption) Stream[K, V2] {
+	return AsyncMapValues(s, f, opts...)
+}
+
+// AsyncFlatMapValues is the function [AsyncFlatMapValues].
+func (s Stream[K, V]) AsyncFlatMapValues[V2 any](f func(context.Context, Record[K, V]) ([]V2, error), opts ...OpOption) Stream[K, V2] {
+	return AsyncFlatMapValues(s, f, opts...)
+}
+
 // RegisterSerde is the function [RegisterSerde].
 func (b *Builder) RegisterSerde[T any](s serde.Serde[T]) {
 	RegisterSerde(b, s)

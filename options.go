@@ -49,7 +49,8 @@ type op struct {
 	lateTo            any            // Topic[K, Late[V]]
 	grace             *time.Duration // of a stream-table join; nil without Grace
 	nullKeys          bool           // of a left join: null keys pass its repartition topic
-	quiet             bool           // of a table's filter: what was nothing and is nothing is left out, where the values of before are known
+	async             asyncSettings
+	quiet             bool // of a table's filter: what was nothing and is nothing is left out, where the values of before are known
 }
 
 // storeOptions are the options of an operator's store.

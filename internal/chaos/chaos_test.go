@@ -26,7 +26,7 @@ func TestCalm(t *testing.T) {
 
 // TestChaos runs every scene under both guarantees.
 func TestChaos(t *testing.T) {
-	for _, s := range []func() *scene{everyCount, cachedCount, paying, sieving} {
+	for _, s := range []func() *scene{everyCount, cachedCount, paying, sieving, asking} {
 		for _, p := range plans {
 			p.rounds, p.deeds = 3, 6
 			t.Run(fmt.Sprintf("%s, %s", s().name, p), func(t *testing.T) { chaos(t, s, p) })

@@ -1,11 +1,15 @@
 package chaos
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
+	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -203,6 +207,79 @@ func sieving() *scene {
 			return nil
 		},
 	}
+}
+
+// asking asks a service about each record that takes its time, and fails now and then.
+func asking() *scene {
+	in, out := weir.NewTopic("in", serde.String(), serde.String()), weir.NewTopic("out", serde.String(), serde.String())
+	return &scene{
+		name:  "asking",
+		check: checkAnswers,
+		build: func(w *world) (*weir.Topology, error) {
+			b := weir.NewBuilder()
+			answers := weir.AsyncMapValues(weir.From(b, in), w.answer, weir.Named("asks"), weir.Timeout(time.Second), weir.Backoff(50, 10*time.Millisecond))
+			weir.MapValues(answers, func(v string) string { w.work(); return v }).To(out)
+			return b.Build()
+		},
+		round: func(w *world, n int) (all []*kgo.Record) {
+			for i := range 200 {
+				key := w.below(30)
+				all = append(all, &kgo.Record{Topic: "in", Partition: int32(key % partitions), Key: fmt.Appendf(nil, "k%d", key), Value: fmt.Appendf(nil, "%d", n*1000+i), Timestamp: epoch})
+			}
+			return all
+		},
+	}
+}
+
+// answer takes up to 200 ms, sometimes longer than anybody waits.
+func (w *world) answer(ctx context.Context, r weir.Record[string, string]) (string, error) {
+	h := fnv.New64a()
+	h.Write([]byte(r.Value))
+	rng := rand.New(rand.NewPCG(h.Sum64(), uint64(time.Now().UnixNano())))
+	takes := time.Duration(rng.Int64N(int64(200 * time.Millisecond)))
+	if rng.IntN(50) == 0 {
+		takes = 2 * time.Second
+	}
+	w.mu.Lock()
+	w.awake = time.Now().Add(10 * time.Second) // others may wait behind it
+	w.mu.Unlock()
+	timer := time.NewTimer(takes)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case <-timer.C:
+	}
+	if rng.IntN(10) == 0 {
+		return "", errors.New("busy")
+	}
+	return r.Value, nil
+}
+
+// checkAnswers: every record is answered, those of a key in their order; exactly once, once.
+func checkAnswers(w *world, fed, out []*kgo.Record) error {
+	var errs []error
+	got, last := map[string]int{}, map[string]int{}
+	for _, r := range out {
+		key, v := string(r.Key), string(r.Value)
+		if got[v]++; got[v] > 1 {
+			if w.plan.exactlyOnce {
+				errs = append(errs, fmt.Errorf("%s is answered again", v))
+			}
+			continue
+		}
+		n, err := strconv.Atoi(v)
+		if before := last[key]; err != nil || n < before {
+			errs = append(errs, fmt.Errorf("key %s: %s comes after %d", key, v, before))
+		}
+		last[key] = n
+	}
+	for _, r := range fed {
+		if got[string(r.Value)] == 0 {
+			errs = append(errs, fmt.Errorf("%s has no answer", r.Value))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // merchant is the payee of a payment, by its id.
