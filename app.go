@@ -77,6 +77,9 @@ func (c *appConfig) check(name string, t *Topology) (faults []error) {
 			bad("%s(%v) is negative", what, d)
 		}
 	}
+	if err := validIdle(c.closeIdle); err != nil {
+		faults = append(faults, err)
+	}
 	if c.maxTaskIdle < 0 {
 		c.maxTaskIdle = -time.Millisecond
 	}
@@ -113,7 +116,7 @@ func (c *appConfig) runtime(name string, t *Topology) weirruntime.Config {
 	}
 	return weirruntime.Config{
 		App: name, Graph: t.t, Settings: c.settings(name), StateDir: filepath.Join(c.baseDir(), name), Provider: provider,
-		Workers: c.workers, CommitInterval: cmp.Or(c.commitInterval, interval), CacheBytes: c.cacheBytes, MaxIdle: c.maxTaskIdle, EmitEvery: emitEvery,
+		Workers: c.workers, CommitInterval: cmp.Or(c.commitInterval, interval), CacheBytes: c.cacheBytes, MaxIdle: c.maxTaskIdle, EmitEvery: emitEvery, CloseIdle: c.closeIdle,
 		MaxProcessingTime: c.maxProcessingTime, CleanupDelay: c.cleanupDelay, MaxStateAge: c.maxStateAge, Replication: int16(c.replication), TopicConfig: c.topicConfig, Reset: c.reset,
 		OnError: c.onError, OnDropped: c.onDropped, Recovers: c.onError != nil || t.recovers, OnState: onState, Log: c.logger,
 	}

@@ -37,6 +37,7 @@ type appConfig struct {
 	reset       topology.Reset
 	topicConfig map[string]string
 	emitEvery   *time.Duration
+	closeIdle   time.Duration
 	failpoint   func(name string) // for crash tests
 }
 

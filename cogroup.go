@@ -149,7 +149,7 @@ func AggregateCogroup[K, KO, A any](g Coaggregable[K, KO, A], store string, opts
 	c := &cogroup[K, A]{cogrouping: p.cogrouping, b: p.builder(), store: store}
 	allowed := [][]string{tableOptions}
 	if p.windowed {
-		allowed = append(allowed, []string{"Retention"})
+		allowed = append(allowed, []string{"Retention", "CloseIdleAfter"})
 	}
 	c.o = c.b.newOp("AggregateCogroup", opts, allowed...)
 	c.check(p.spec)

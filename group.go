@@ -255,7 +255,7 @@ func (p plan[K, KO, V]) newOp(kind string, opts []OpOption) *op {
 	if !p.windowed {
 		return p.b.newOp(kind, opts, tableOptions, historyOptions)
 	}
-	o := p.b.newOp(kind, opts, tableOptions, []string{"Retention", "EmitOnClose", "EmitEvery", "LateTo"})
+	o := p.b.newOp(kind, opts, tableOptions, []string{"Retention", "EmitOnClose", "EmitEvery", "LateTo", "CloseIdleAfter"})
 	if o.emitEvery != nil && !o.emitOnClose {
 		p.b.faultf(o, "option EmitEvery needs EmitOnClose")
 	}
@@ -288,7 +288,9 @@ func aggregated[K, KO, V, A any](p plan[K, KO, V], o *op, store string, in input
 	switch {
 	case p.windowed:
 		m := a.windows(p.spec)
-		m.closes = closing[K](p.spec)
+		if m.closes = closing[K](p.spec); m.closes != nil {
+			m.closes.idle = o.closeIdle
+		}
 		t = any(m).(made[KO, A])
 	case p.table:
 		t = any(a.changed()).(made[KO, A])
@@ -432,6 +434,9 @@ func (a aggregation[K, V, A]) unlimited(w window.UnlimitedWindows) made[window.K
 	if a.o.emitOnClose {
 		a.b.faultf(a.o, "store %q: EmitOnClose does not fit unlimited windows: they never close", a.store)
 	}
+	if a.o.closeIdle != nil && a.shared == nil {
+		a.b.faultf(a.o, "store %q: CloseIdleAfter does not fit unlimited windows: they never close", a.store)
+	}
 	if a.o.lateTo != nil {
 		a.b.faultf(a.o, "store %q: LateTo does not fit unlimited windows: they never close", a.store)
 	}
@@ -507,6 +512,7 @@ func windowedTable[K, V, A any](a aggregation[K, V, A], spec *rows.Spec, kind ro
 	}
 	n := addLinked(a.b, a.o, a.name, a.in.parents, func(n *flow.Node, links []flow.Link, next flow.Receiver[window.Key[K], changes[A]]) (_ flow.Receiver[K, V], err error) {
 		f := a.folding(n)
+		f.Idle = a.o.idleAfter()
 		if f.Late, err = lateFor[K, V](n.Env, a.late, links); err != nil {
 			return nil, err
 		}

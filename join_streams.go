@@ -52,7 +52,7 @@ func OuterJoin[K, L, R, VO any](l Stream[K, L], r Stream[K, R], name string, w w
 
 var (
 	streamJoinOptions = []string{"KeySerde", "ValueSerde", "OtherSerde", "Partitions", "TopicConfig", "InMemory", "NoChangelog", "Retention"}
-	lonelyOptions     = []string{"EmitEvery"}
+	lonelyOptions     = []string{"EmitEvery", "CloseIdleAfter"}
 )
 
 // streamJoin is a join of streams under construction.
@@ -289,6 +289,7 @@ func joinSide[K, L, R, VO, V, O any](j *streamJoin[K, L, R, VO], n *flow.Node, o
 	if j.lonely == "" {
 		return flow.JoinStreams(n, side, next), nil
 	}
+	side.Idle = j.o.idleAfter()
 	pending, err := facade[*rows.Pending[K]](n.Env, j.lonely)
 	if err != nil {
 		return nil, err

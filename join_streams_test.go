@@ -68,6 +68,7 @@ type pairs struct {
 	outer                [2]bool // left, right
 	retention            int64
 	every                int64
+	idles                bool // silence closes what waits, and what came so far meets nothing any more
 }
 
 // paired is a join computed from the definition.
@@ -81,6 +82,7 @@ type paired struct {
 	time     int64
 	wall     int64
 	due      int64
+	idle     int64
 }
 
 func sideOf(right bool) int {
@@ -91,13 +93,18 @@ func sideOf(right bool) int {
 }
 
 func (p *paired) run(all []arrival) {
-	p.dropped, p.time, p.observed = map[string]int64{}, -1, [2]int64{-1, -1}
+	p.dropped, p.time, p.idle, p.observed = map[string]int64{}, -1, -1, [2]int64{-1, -1}
 	for _, a := range all {
 		switch a.Kind {
 		case "record":
 			p.take(a)
 		case "tick":
 			p.wall += 600
+		case "quiet":
+			if p.wall += 60_000; p.idles && p.outer[0] {
+				p.idle = p.time
+				p.closeAll(func(arrival) bool { return true })
+			}
 		case "restart", "rebuild", "crash":
 			p.due = 0 // another life
 		}
@@ -131,7 +138,7 @@ func (p *paired) take(a arrival) {
 	before, after := p.reach(a.Right)
 	from, to := max(0, a.At-before), max(0, a.At+after)
 	met := slices.DeleteFunc(slices.Clone(p.kept[other]), func(o arrival) bool {
-		return o.Key != a.Key || o.At < from || o.At > to || o.At <= p.observed[other]-p.retention
+		return o.Key != a.Key || o.At < from || o.At > to || o.At <= p.observed[other]-p.retention || o.At <= p.idle
 	})
 	slices.SortStableFunc(met, func(x, y arrival) int { return cmp.Compare(x.At, y.At) })
 	for _, o := range met {
@@ -144,7 +151,7 @@ func (p *paired) take(a arrival) {
 	}
 	switch {
 	case len(met) > 0 || !p.outer[me]:
-	case to < p.time:
+	case to < p.time, a.At <= p.idle:
 		p.alone(a)
 	default:
 		p.waiting = append(p.waiting, a)
@@ -176,15 +183,25 @@ func (p *paired) close() {
 	if p.wall < p.due {
 		return
 	}
-	slices.SortStableFunc(p.waiting, func(x, y arrival) int {
-		return cmp.Or(cmp.Compare(x.At, y.At), cmp.Compare(sideOf(y.Right), sideOf(x.Right)), cmp.Compare(x.Key, y.Key))
-	})
-	p.waiting = slices.DeleteFunc(p.waiting, func(w arrival) bool {
+	p.closeAll(func(w arrival) bool {
 		_, after := p.reach(w.Right)
 		if w.At+after+p.grace >= p.time {
 			return false
 		}
 		p.due = p.wall + p.every
+		return true
+	})
+}
+
+// closeAll joins what has waited with nothing, where closes says so.
+func (p *paired) closeAll(closes func(arrival) bool) {
+	slices.SortStableFunc(p.waiting, func(x, y arrival) int {
+		return cmp.Or(cmp.Compare(x.At, y.At), cmp.Compare(sideOf(y.Right), sideOf(x.Right)), cmp.Compare(x.Key, y.Key))
+	})
+	p.waiting = slices.DeleteFunc(p.waiting, func(w arrival) bool {
+		if !closes(w) {
+			return false
+		}
 		p.alone(w)
 		return true
 	})
@@ -267,12 +284,18 @@ func TestStreamJoinsAgainstTheirDefinition(t *testing.T) {
 		if rapid.Bool().Draw(r, "throttled") {
 			p.every, kinds = 1000, []string{"tick", "tick", "commit", "restart"}
 		}
+		if p.idles = rapid.Bool().Draw(r, "idles"); p.idles {
+			kinds = append(kinds, "quiet", "quiet")
+		}
 		all := arrivals(unit, kinds...).Draw(r, "all")
 		m := paired{pairs: p}
 		m.run(all)
 		var own []weir.OpOption
 		if p.outer[0] {
 			own = append(own, weir.EmitEvery(ms(p.every)))
+		}
+		if p.idles && p.outer[0] {
+			own = append(own, closesIdle)
 		}
 		out, dropped := came(t, p.topology(t, own...), all, opts...)
 		same(r, "results", out, m.out)

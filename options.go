@@ -47,6 +47,7 @@ type op struct {
 	emitOnClose       bool
 	emitEvery         *time.Duration
 	lateTo            any            // Topic[K, Late[V]]
+	closeIdle         *time.Duration // nil: as the app says
 	grace             *time.Duration // of a stream-table join; nil without Grace
 	nullKeys          bool           // of a left join: null keys pass its repartition topic
 	async             asyncSettings

@@ -81,6 +81,7 @@ func (s Suppression) bounds() (records, size int64) {
 type closes[K any] struct {
 	end   func(K) int64
 	after int64
+	idle  *time.Duration // CloseIdleAfter of what makes them; nil without it
 }
 
 // closing says when windows close; nil for those that never do.
@@ -88,11 +89,11 @@ func closing[K any](spec window.Spec) *closes[window.Key[K]] {
 	end := window.Key[K].EndMs
 	switch w := spec.(type) {
 	case window.TimeWindows:
-		return &closes[window.Key[K]]{end, w.GraceMs()}
+		return &closes[window.Key[K]]{end: end, after: w.GraceMs()}
 	case window.SlidingWindows:
-		return &closes[window.Key[K]]{end, w.GraceMs()}
+		return &closes[window.Key[K]]{end: end, after: w.GraceMs()}
 	case window.SessionWindows:
-		return &closes[window.Key[K]]{end, w.GapMs() + w.GraceMs()}
+		return &closes[window.Key[K]]{end: end, after: w.GapMs() + w.GraceMs()}
 	}
 	return nil
 }
@@ -112,7 +113,7 @@ func later[K any](a, b *closes[K]) *closes[K] {
 // without windows is a Build error; NoChangelog, InMemory and TopicConfig fit. Tombstones are dropped until windows close, forwarded at a time limit.
 // Time goes on with updates alone: what is the last waits for one that is later.
 func (t Table[K, V]) Suppress(name string, until Suppression, opts ...OpOption) Table[K, V] {
-	return Table[K, V]{suppressed(t.made, name, until, t.b.newOp("Suppress", opts, []string{"NoChangelog", "InMemory", "TopicConfig"}))}
+	return Table[K, V]{suppressed(t.made, name, until, t.b.newOp("Suppress", opts, []string{"NoChangelog", "InMemory", "TopicConfig", "CloseIdleAfter"}))}
 }
 
 func suppressed[K, V any](t made[K, V], name string, until Suppression, o *op) made[K, V] {
@@ -129,7 +130,11 @@ func suppressed[K, V any](t made[K, V], name string, until Suppression, o *op) m
 		b.faultf(o, "UntilWindowCloses needs a table of windows that close")
 	default:
 		how.Wait, how.Ends = t.closes.after, t.closes.end
+		if o.closeIdle == nil {
+			o.closeIdle = t.closes.idle
+		}
 	}
+	how.Idle = o.idleAfter()
 	if t.past != nil {
 		b.faultf(o, "a versioned table cannot be suppressed: what is held back has no history")
 	}

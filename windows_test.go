@@ -72,6 +72,8 @@ func befall(d *weirtest.Driver, kind string) {
 		d.Commit()
 	case "tick":
 		d.AdvanceWallClock(600 * time.Millisecond)
+	case "quiet":
+		d.AdvanceWallClock(time.Minute)
 	case "restart":
 		d.Restart()
 	case "rebuild":

@@ -70,8 +70,11 @@ func (d *Driver) step(r *running) (n int, err error) {
 		return 0, err
 	}
 	before := d.now
-	if n, err = r.task.Step(d.ms(), 1); err != nil || n == 0 {
+	if n, err = r.task.Step(d.ms(), 1); err != nil {
 		return 0, err
+	}
+	if n == 0 {
+		return d.idle(r)
 	}
 	if d.now.After(before) { // a retry has waited
 		if err := d.punctuate(); err != nil {
@@ -99,6 +102,23 @@ func (d *Driver) await() (n int, err error) {
 		}
 	}
 	return n, nil
+}
+
+// idle lets a task that has nothing to do close what silence closes. Where the topics end is known at any time.
+func (d *Driver) idle(r *running) (n int, err error) {
+	did, err := r.task.CloseIdle(d.ms())
+	if err == nil && r.task.WantsEnds(d.ms()) {
+		ends := map[flow.TopicPartition]int64{}
+		for _, tp := range r.spec.Inputs {
+			ends[tp] = d.topics.partition(tp).end()
+		}
+		r.task.Confirm(d.ms(), ends)
+		did, err = r.task.CloseIdle(d.ms())
+	}
+	if err != nil || !did {
+		return 0, err
+	}
+	return 1, d.did(1)
 }
 
 // feed hands over what can be read, and says where the partitions end.

@@ -23,6 +23,8 @@ type Folding[K, V, A any] struct {
 	Input string
 	// Late is told of what comes too late for its windows.
 	Late Lateness[K, V]
+	// Idle is after how many ms of silence windows are closed: negative as the app says, 0 never.
+	Idle int64
 }
 
 // takes says whether a record is aggregated; one that is not is counted.

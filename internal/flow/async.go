@@ -103,6 +103,9 @@ func Ask[K, V, R any](n *Node, store *rows.Open, how Asking[K, V], call func(con
 	return a.take, nil
 }
 
+// waits says that records are open.
+func (a *asker[K, V, R]) waits() bool { return a.open > 0 }
+
 func (a *asker[K, V, R]) full() bool {
 	return a.open >= max(openRecords, 2*a.AtOnce) || a.open >= 2*a.AtOnce && a.bytes >= openBytes
 }

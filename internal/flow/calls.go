@@ -25,14 +25,25 @@ type Calls interface {
 
 // asking is a node whose records wait for calls.
 type asking interface {
-	full() bool // it should get no more records
-	owes() bool // it has something to write in the next commit, whatever comes until then
+	full() bool  // it should get no more records
+	waits() bool // it holds records open
+	owes() bool  // it has something to write in the next commit, whatever comes until then
 }
 
 // Full says that a node of the task holds as many records open as it may: the task takes no more until a call has ended.
 func (e *Env) Full() bool {
 	for _, a := range e.asking {
 		if a.full() {
+			return true
+		}
+	}
+	return false
+}
+
+// Waits says that records of the task wait for calls.
+func (e *Env) Waits() bool {
+	for _, a := range e.asking {
+		if a.waits() {
 			return true
 		}
 	}

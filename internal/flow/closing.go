@@ -82,6 +82,17 @@ func (c *closing[KK, V]) emit(closed int64, h processor.Headers) (err error) {
 	return nil
 }
 
+// emitIdle is emit without waiting for the time to look, where silence has closed windows.
+func (c *closing[KK, V]) emitIdle(closed int64) (any bool, err error) {
+	if c == nil {
+		return false, nil
+	}
+	before := c.mark
+	c.due = 0
+	err = c.emit(closed, nil)
+	return c.mark != before, err
+}
+
 // lookLater has a timer look at the next moment at which that is allowed, for what has closed by then.
 func (c *closing[KK, V]) lookLater(closed int64, h processor.Headers) {
 	if closed <= c.mark {

@@ -43,12 +43,15 @@ type Env struct {
 	Starts map[TopicPartition]int64
 	// EmitEvery is how often, in ms of wall-clock time, operators look for windows that have closed; 0 is at each record.
 	EmitEvery int64
+	// CloseIdle is after how many ms of silence operators close what is open, where they do not say so themselves; 0 is never.
+	CloseIdle int64
 	// CommitWanted is set by Context.RequestCommit, and taken back by the worker.
 	CommitWanted bool
 	// Recovers says that some OnError may let the task go on after an error, so that an aggregate must be brought back to what it was.
 	Recovers bool
 
 	Timers  Timers
+	Idle    Idle
 	shared  map[any]any
 	closers []func() error
 	asking  []asking // nodes

@@ -72,7 +72,7 @@ func (l *refusal[K, V]) miss(start, end int64) {
 			return
 		}
 	}
-	l.missed = append(l.missed, Missed{start, end, l.clock.time - l.clock.lag - end})
+	l.missed = append(l.missed, Missed{start, end, l.clock.closed() - end})
 }
 
 // tell hands on what the record has missed.

@@ -36,11 +36,14 @@ type meeting[K, A any] struct {
 // null key is dropped and does not move the time. A record whose session would be closed is dropped as late.
 //
 // What can be merged is what the store still shows: its time moves when a session is put, so that without grace two records exactly a gap apart do
-// not merge once another key has moved it, as in Kafka.
+// not merge once another key has moved it, as in Kafka. Where it closes when idle, a session that has closed takes nothing more.
 func AggregateSessions[K, V, A any](n *Node, name string, s *rows.Sessions[K, A], w window.SessionWindows, f Folding[K, V, A], emit *Closing, old bool, next Receiver[window.Key[K], Change[A]]) Receiver[K, V] {
 	a := &sessions[K, V, A]{Folding: f, n: n, s: s, ctx: s.T.Host().Context(), w: w}
 	a.clock = newClock(n.Env, name, f.Input, s.T.Host(), w.GapMs()+w.GraceMs(), emit != nil)
 	a.late = refusal[K, V]{Lateness: f.Late, n: n, clock: a.clock}
+	a.clock.closeIdle(n, f.Idle, func(at int64) int64 { return at + a.clock.lag + 1 }, func() (bool, error) {
+		return a.closing.emitIdle(a.clock.closed())
+	})
 	if n.Env.Recovers {
 		s.T.Recover()
 	}
@@ -68,7 +71,7 @@ func (a *sessions[K, V, A]) take(r processor.Record[K, V]) error {
 	if err := a.late.tell(&r); err != nil || a.closing == nil {
 		return err
 	}
-	return a.closing.emit(a.clock.time-a.clock.lag, r.Headers)
+	return a.closing.emit(a.clock.closed(), r.Headers)
 }
 
 // add merges a record with the sessions around it. Everything is computed before anything is written, so that failed user code leaves nothing behind
@@ -123,6 +126,9 @@ func (a *sessions[K, V, A]) undone(err error) error {
 func (a *sessions[K, V, A]) meet(k K, at int64) error {
 	a.met = meeting[K, A]{found: a.met.found[:0], start: at, end: at, later: rows.Latest{End: -1}}
 	from, upto := a.w.Neighbours(at)
+	if a.clock.idles { // what silence has closed may be near, and the store still shows it
+		from = max(from, a.clock.closed())
+	}
 	last, known, err := a.s.Latest(k)
 	switch {
 	case err != nil:

@@ -27,6 +27,9 @@ func AggregateSliding[K, V, A any](n *Node, name string, s *rows.Windows[K, A], 
 	a := &sliding[K, V, A]{folder: newFolder(n, s.T, f), s: s, w: w, diff: w.DiffMs()}
 	a.clock = newClock(n.Env, name, f.Input, s.T.Host(), w.GraceMs(), emit != nil)
 	a.late = refusal[K, V]{Lateness: f.Late, n: n, clock: a.clock}
+	a.clock.closeIdle(n, f.Idle, func(at int64) int64 { return w.End(at) + w.GraceMs() + 1 }, func() (bool, error) {
+		return a.closing.emitIdle(a.clock.closed())
+	})
 	if emit == nil {
 		watch(n, s.T, old, nil, next)
 		return a.take
@@ -61,7 +64,7 @@ func (a *sliding[K, V, A]) take(r processor.Record[K, V]) error {
 	if err := a.late.tell(&r); err != nil || a.closing == nil {
 		return err
 	}
-	return a.closing.emit(a.clock.time-a.clock.lag, r.Headers)
+	return a.closing.emit(a.clock.closed(), r.Headers)
 }
 
 // addAll adds a record to its windows. A decision to skip ends it, as an exception ends Kafka's process; the windows before keep the record.

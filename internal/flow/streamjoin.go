@@ -80,12 +80,16 @@ type StreamJoin[K, V, O, VO any] struct {
 	Lone  *Lonely[K, VO]
 	Side  int
 	Value serde.Serde[V] // of records that wait in Lone
+	Idle  int64          // after how many ms of silence those that wait in Lone are emitted: negative as the app says, 0 never
 }
 
 // JoinStreams joins the records of one side with those of the other that are kept (Kafka's KStreamKStreamJoin). Null values are dropped, and null keys
 // too, but on a side with Alone, which joins them with nothing at once. A result's time is the greater of the two, its headers are those of the record
 // in process.
 func JoinStreams[K, V, O, VO any](n *Node, j StreamJoin[K, V, O, VO], next Receiver[K, VO]) Receiver[K, V] {
+	if j.Lone != nil {
+		j.Lone.closeIdle(n, j.Idle, next)
+	}
 	return (&streamJoin[K, V, O, VO]{StreamJoin: j, n: n, next: next}).take
 }
 
@@ -118,7 +122,7 @@ func (j *streamJoin[K, V, O, VO]) take(r processor.Record[K, V]) error {
 	if met || err != nil || j.Alone == nil {
 		return err
 	}
-	if _, upto := j.Window.Bounds(at); upto < j.Lone.time { // no record of the other side that is in order can meet it
+	if _, upto := j.Window.Bounds(at); upto < j.Lone.time || at <= j.Lone.idle { // no record of the other side that is in order can meet it
 		return j.alone(&r)
 	}
 	return j.wait(&r, at)
@@ -127,6 +131,9 @@ func (j *streamJoin[K, V, O, VO]) take(r processor.Record[K, V]) error {
 // meet joins a record with all that it meets, and reports whether there was any. A decision to skip ends it; what was joined before stays.
 func (j *streamJoin[K, V, O, VO]) meet(r *processor.Record[K, V], at int64) (met bool, err error) {
 	from, to := j.Window.Bounds(at)
+	if j.Lone != nil {
+		from = max(from, j.Lone.idle+1)
+	}
 	if done, fatal := j.n.deciding(func() error { return j.Others.Between(r.Key, from, to) }); !done {
 		return true, fatal
 	}
@@ -221,6 +228,8 @@ type Lonely[K, VO any] struct {
 	time  int64
 	every int64
 	due   int64 // wall-clock time of the next look
+	idle  int64 // records up to it were closed by silence and meet nothing; −1: none
+	idles bool
 }
 
 // NewLonely is the state of a join, in a store of pending records. alone are the sides' ways of joining an encoded record with nothing. every is how
@@ -229,9 +238,36 @@ func NewLonely[K, VO any](env *Env, name string, p *rows.Pending[K], w window.Jo
 	if every < 0 {
 		every = env.EmitEvery
 	}
-	l := &Lonely[K, VO]{env: env, set: env.Stores, name: name, store: p, alone: alone, time: env.Stores.Mark(name), every: every}
+	l := &Lonely[K, VO]{env: env, set: env.Stores, name: name, store: p, alone: alone, time: env.Stores.Mark(name), every: every, idle: -1}
 	l.wait[rows.LeftSide], l.wait[rows.RightSide] = w.AfterMs()+w.GraceMs(), w.BeforeMs()+w.GraceMs()
 	return l
+}
+
+// closeIdle has all that waits emitted after some silence, from the node of either side.
+func (l *Lonely[K, VO]) closeIdle(n *Node, after int64, next Receiver[K, VO]) {
+	if l.idles {
+		return
+	}
+	l.idles = l.env.OnIdle(n, after, func() (bool, error) { return l.emitIdle(n, next) })
+	if l.idles {
+		l.idle = l.set.Mark(IdleMark(l.name))
+	}
+}
+
+// emitIdle forwards all that waits. What came so far meets nothing any more: else what was joined with nothing could be joined again.
+func (l *Lonely[K, VO]) emitIdle(n *Node, next Receiver[K, VO]) (any bool, err error) {
+	if l.time > l.idle {
+		l.idle, any = l.time, true
+		l.set.SetMark(IdleMark(l.name), l.idle)
+	}
+	err = l.store.Take([2]int64{l.time, l.time}, l.time, func(lone rows.Lone[K]) error {
+		any = true
+		return l.forward(n, lone, nil, next)
+	})
+	if err != nil {
+		return any, n.lost(err)
+	}
+	return any, nil
 }
 
 // advance raises the join's time to a record's.

@@ -25,6 +25,7 @@ type Suppressing[K, V any] struct {
 	Ends                 func(K) int64
 	MaxRecords, MaxBytes int64 // math.MaxInt64 for none; bytes as Kafka counts them
 	Early                bool  // at a bound the oldest is emitted; else the task fails
+	Idle                 int64 // after how many ms of silence all is emitted: negative as the app says, 0 never
 }
 
 // suppressor holds updates back (Kafka's KTableSuppressProcessor).
@@ -35,6 +36,7 @@ type suppressor[K, V any] struct {
 	b             *rows.Buffer
 	ctx           *rows.Context
 	clock         *clock
+	idle          int64 // windows that end by then were closed by silence; −1: none
 	next          Receiver[K, Change[V]]
 	key, old, new []byte
 	headers       []byte
@@ -51,10 +53,37 @@ func Suppress[K, V any](n *Node, name string, b *rows.Buffer, how Suppressing[K,
 		}
 	}
 	b.Host().AtCommit(s.log)
+	s.idle = -1
+	if n.Env.OnIdle(n, how.Idle, s.closeIdle) {
+		s.idle = n.Env.Stores.Mark(IdleMark(name))
+	}
 	return s.take, nil
 }
 
+// closeIdle emits all that is held back. Where it waits for windows to close, they have, and what comes for them later is late.
+func (s *suppressor[K, V]) closeIdle() (any bool, err error) {
+	last := int64(-1)
+	err = s.evict(func() (more bool) {
+		if at, ok := s.b.First(); ok {
+			last, more, any = at, true, true
+		}
+		return more
+	})
+	if !any || err != nil {
+		return any, err
+	}
+	s.clock.put(last + s.Wait)
+	if s.idle = max(s.idle, last); s.Ends != nil {
+		s.n.Env.Stores.SetMark(IdleMark(s.name), s.idle)
+	}
+	return true, nil
+}
+
 func (s *suppressor[K, V]) take(r processor.Record[K, Change[V]]) error {
+	if s.Ends != nil && s.Ends(r.Key) <= s.idle {
+		s.n.Drop(Late)
+		return nil
+	}
 	if done, err := s.n.deciding(func() error { return s.hold(&r) }); !done || err != nil {
 		return err
 	}

@@ -25,6 +25,9 @@ type windowed[K, V, A any] struct {
 func AggregateWindows[K, V, A any](n *Node, name string, t *WindowTable[K, A], w window.TimeWindows, f Folding[K, V, A], emit *Closing, old bool, next Receiver[window.Key[K], Change[A]]) Receiver[K, V] {
 	a := &windowed[K, V, A]{folder: newFolder(n, t, f), w: w, clock: newClock(n.Env, name, f.Input, t.Host(), w.GraceMs(), emit != nil)}
 	a.late = refusal[K, V]{Lateness: f.Late, n: n, clock: a.clock}
+	a.clock.closeIdle(n, f.Idle, func(at int64) int64 { return w.End(at-at%w.AdvanceMs()) + w.GraceMs() }, func() (bool, error) {
+		return a.closing.emitIdle(a.clock.closed())
+	})
 	if emit == nil {
 		watch(n, t, old, nil, next)
 		return a.take
@@ -55,7 +58,7 @@ func (a *windowed[K, V, A]) take(r processor.Record[K, V]) error {
 	if err := a.late.tell(&r); err != nil || a.closing == nil {
 		return err
 	}
-	return a.closing.emit(a.clock.time-a.clock.lag, r.Headers)
+	return a.closing.emit(a.clock.closed(), r.Headers)
 }
 
 // addAll adds a record to its windows. A decision to skip ends it, as an exception ends Kafka's process; the windows before keep the record.

@@ -25,6 +25,7 @@ type Config struct {
 	CacheBytes        int64 // all workers together
 	MaxIdle           time.Duration
 	EmitEvery         time.Duration
+	CloseIdle         time.Duration
 	MaxProcessingTime time.Duration
 	CleanupDelay      time.Duration // how long the state of a task that is elsewhere is kept
 	MaxStateAge       time.Duration // of state that is used at the start; 0: any

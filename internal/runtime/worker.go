@@ -44,7 +44,9 @@ type worker struct {
 	busy  atomic.Int64                       // since when, in unix ns, the worker is away from its client; 0 while parked
 	lags  atomic.Pointer[map[kafka.TP]inlag] // as of the last turn
 	mu    sync.Mutex
-	inbox []func() // from the restorer
+	inbox []func() // from the restorer, and what askEnds was answered
+	asks  sync.WaitGroup
+	here  context.Context // of what runs beside the worker, until it has left
 	wake  context.CancelFunc
 }
 
@@ -70,6 +72,7 @@ type owned struct {
 	calls   *calls             // of the task
 	oldest  map[kafka.TP]int64 // when the first record of the last fetch was written, ms
 	lease   *lease             // of the directory; nil where there is nothing to keep
+	asked   bool               // askEnds was not answered yet
 }
 
 func (r *Runtime) newWorker(ctx context.Context, id int) (*worker, error) {
@@ -114,13 +117,15 @@ func (w *worker) expired() func() {
 
 // run works until ctx ends, then commits and leaves; or until an error.
 func (w *worker) run(ctx context.Context) (err error) {
-	restoring, stop := context.WithCancel(context.Background())
+	var stop context.CancelFunc
+	w.here, stop = context.WithCancel(context.Background())
 	var group sync.WaitGroup
-	group.Go(func() { err = errors.Join(err, w.restorer.Run(restoring)) })
+	group.Go(func() { err = errors.Join(err, w.restorer.Run(w.here)) })
 	failure := w.loop(ctx)
 	failure = errors.Join(failure, w.leave(failure == nil))
 	stop()
 	group.Wait()
+	w.asks.Wait()
 	w.drainInbox()
 	for _, o := range w.tasks {
 		failure = errors.Join(failure, w.drop(o))
@@ -381,6 +386,9 @@ func (w *worker) process(ctx context.Context) error {
 			n, err := o.task.Step(ms, stepSize)
 			if err == nil {
 				err = o.task.Punctuate(ms)
+			}
+			if err == nil {
+				err = w.closeIdle(o, ms)
 			}
 			if err != nil {
 				return err

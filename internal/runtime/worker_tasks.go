@@ -109,7 +109,7 @@ func (w *worker) maybeRun(o *owned) error {
 		App: c.App, Name: o.name, Partition: o.id.Partition, Sub: c.Graph.Subs()[o.id.Sub], Inputs: inputs, Stores: o.stores, Out: w.out,
 		Stats: &w.r.stats, OnError: c.OnError, OnDropped: c.OnDropped, Pause: w.pause, MaxIdle: c.MaxIdle.Milliseconds(), CacheBytes: w.share(len(w.order) + 1),
 		QueueBytes: queueBytes, Lend: w.r.globals.lend, Now: time.Now().UnixMilli(), Recovers: c.Recovers, EmitEvery: c.EmitEvery.Milliseconds(),
-		Calls: o.calls, Atomic: w.r.settings.ExactlyOnce,
+		Calls: o.calls, Atomic: w.r.settings.ExactlyOnce, CloseIdle: c.CloseIdle.Milliseconds(),
 	})
 	if err != nil {
 		return err

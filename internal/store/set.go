@@ -284,6 +284,9 @@ func (s *Set) FlushCaches() error {
 	return nil
 }
 
+// WriteBack flushes every cache.
+func (s *Set) WriteBack() error { return s.flush() }
+
 // flush writes and forwards every dirty entry, in the order in which the stores were declared, until none is left: forwarding may dirty
 // further ones.
 func (s *Set) flush() error {

@@ -23,8 +23,10 @@ func (t *Task) restoreMarks() {
 func (t *Task) marks() map[string]int64 {
 	all := map[string]int64{}
 	for _, s := range t.c.Sub.Stores {
-		if at := t.c.Stores.Mark(s.Name); at >= 0 {
-			all[s.Name] = at
+		for _, name := range [...]string{s.Name, flow.IdleMark(s.Name)} {
+			if at := t.c.Stores.Mark(name); at >= 0 {
+				all[name] = at
+			}
 		}
 	}
 	return all

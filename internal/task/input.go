@@ -100,6 +100,9 @@ func (t *Task) Push(p flow.TopicPartition, recs []flow.Raw) (full bool, err erro
 	if err != nil {
 		return false, err
 	}
+	if len(recs) > 0 {
+		t.quiet = -1
+	}
 	for i := range recs {
 		if err := in.push(&recs[i]); err != nil {
 			return false, t.named(err)

@@ -99,7 +99,7 @@ func (t *Task) begin(now int64) error {
 
 // take runs the record at an input's head, and what follows from it before the next record.
 func (t *Task) take(in *input) error {
-	t.worked, t.node = true, in.node
+	t.worked, t.node, t.quiet = true, in.node, -1
 	t.env.StreamTime = max(t.env.StreamTime, in.at)
 	in.begin.Begin()
 	t.during(&t.env.Origin)
@@ -204,7 +204,10 @@ func called(f func(int64) error, now int64) (err error) {
 func (t *Task) Wake() (at int64, ok bool) {
 	at, ok = t.env.Timers.Next()
 	if t.idleUntil >= 0 && (!ok || t.idleUntil < at) {
-		return t.idleUntil, true
+		at, ok = t.idleUntil, true
+	}
+	if due, closes := t.closes(); closes && due > t.env.WallTime && (!ok || due < at) {
+		at, ok = due, true
 	}
 	return at, ok
 }

@@ -36,6 +36,7 @@ type Config struct {
 	Now        int64 // ms
 	Recovers   bool
 	EmitEvery  int64 // ms of wall-clock time; see flow.Env
+	CloseIdle  int64 // ms of wall-clock time; see flow.Env
 	// Lend finds the task's stores that hold a global store, which the sub-topology borrows; nil where it borrows none.
 	Lend func(store string) (*store.Set, bool)
 }
@@ -73,6 +74,8 @@ type Task struct {
 	prepared   map[flow.TopicPartition]Offset // between the halves of a commit
 	worked     bool                           // since the last commit
 	idleUntil  int64                          // when the task stops waiting for a queue; −1 when it waits for something else, or not
+	quiet      int64                          // since when all inputs have been read to their ends and silent; −1: they are not
+	confirmed  int64                          // when the inputs' ends were asked for last; −1: never
 	node       string                         // the source or punctuation in process
 	err        error                          // the first; final
 	closed     bool
@@ -81,10 +84,10 @@ type Task struct {
 // New makes the nodes and starts the stores. Errors of processors' Init come back here; then what was made is closed again, and the
 // stores are as they were.
 func New(c Config) (*Task, error) {
-	t := &Task{c: c, idleUntil: -1, byName: map[flow.TopicPartition]*input{}}
+	t := &Task{c: c, idleUntil: -1, quiet: -1, confirmed: -1, byName: map[flow.TopicPartition]*input{}}
 	t.env = &flow.Env{
 		App: c.App, Task: c.Name, Partition: c.Partition, Stores: c.Stores, Out: c.Out, OnError: c.OnError, OnDropped: c.OnDropped,
-		Stats: c.Stats, StreamTime: -1, WallTime: c.Now, Pause: c.Pause, Recovers: c.Recovers, EmitEvery: c.EmitEvery,
+		Stats: c.Stats, StreamTime: -1, WallTime: c.Now, Pause: c.Pause, Recovers: c.Recovers, EmitEvery: c.EmitEvery, CloseIdle: c.CloseIdle,
 		Calls: c.Calls, Atomic: c.Atomic, Starts: map[flow.TopicPartition]int64{},
 	}
 	t.env.Context, t.cancel = context.WithCancel(context.Background())
