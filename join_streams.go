@@ -28,7 +28,7 @@ func Join[K, L, R, VO any](l Stream[K, L], r Stream[K, R], name string, w window
 // key is forwarded at once, with nil, and stored nowhere; a null right key and null values are dropped. A non-nil *R never points at nil.
 //
 // A window has closed when the join's time, the greatest of the records that reached it, is past it and the grace. That is looked for at records, as
-// EmitEvery says. A record that comes too late to be matched in order is forwarded at once; it may still be matched within the grace.
+// EmitEvery says, and when the inputs are silent, as CloseIdleAfter says. A record that comes too late to be matched in order is forwarded at once; it may still be matched within the grace.
 func LeftJoin[K, L, R, VO any](l Stream[K, L], r Stream[K, R], name string, w window.JoinWindows, f func(K, L, *R) VO, opts ...OpOption) Stream[K, VO] {
 	o := l.b.newOp("LeftJoin", opts, streamJoinOptions, lonelyOptions)
 	return joinStreams(l, r, &streamJoin[K, L, R, VO]{

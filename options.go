@@ -281,8 +281,8 @@ func Stores(stores ...state.Descriptor) OpOption {
 // EmitOnClose emits one result per window, when it closes, looked for as EmitEvery says; without it every update is emitted.
 func EmitOnClose() OpOption { return opOption{"EmitOnClose", func(o *op) { o.emitOnClose = true }} }
 
-// EmitEvery is how often at most, in wall-clock time, EmitOnClose and left and outer stream joins look for what has closed, which records close;
-// the default is 1 s, 0 is at each record.
+// EmitEvery is how often at most, in wall-clock time, EmitOnClose and left and outer stream joins look for what has closed, which records close,
+// or CloseIdleAfter; the default is 1 s, 0 is at each record.
 func EmitEvery(d time.Duration) CommonOption {
 	return commonOption{opOption{"EmitEvery", func(o *op) { o.emitEvery = &d }}, func(c *appConfig) { c.emitEvery = &d }}
 }

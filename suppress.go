@@ -110,8 +110,8 @@ func later[K any](a, b *closes[K]) *closes[K] {
 }
 
 // Suppress holds updates back in a buffer: node name, store name-store, changelog <app>-<name>-store-changelog. UntilWindowCloses on a table
-// without windows is a Build error; NoChangelog, InMemory and TopicConfig fit. Tombstones are dropped until windows close, forwarded at a time limit.
-// Time goes on with updates alone: what is the last waits for one that is later.
+// without windows is a Build error; NoChangelog, InMemory, TopicConfig and CloseIdleAfter fit. Tombstones are dropped until windows close, forwarded at a time limit.
+// Time goes on with updates alone: what is the last waits for one that is later, or for CloseIdleAfter.
 func (t Table[K, V]) Suppress(name string, until Suppression, opts ...OpOption) Table[K, V] {
 	return Table[K, V]{suppressed(t.made, name, until, t.b.newOp("Suppress", opts, []string{"NoChangelog", "InMemory", "TopicConfig", "CloseIdleAfter"}))}
 }

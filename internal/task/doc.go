@@ -22,6 +22,8 @@
 // What you owe. One goroutine owns a task; hand-over is a channel send. Push in the order of offsets. SetEnd whenever an end is known:
 // without it an empty queue holds the others back for ever. Call Step again after a push, a new end, the end of a call, or at Wake.
 //
+// Where operators close when their inputs are silent, CloseIdle is called between Step and a commit. It asks for what it must know: see WantsEnds.
+//
 // Errors. What a node decided to skip or to retry never gets here. Any error that a method returns is final: a record may be half done,
 // so the task refuses everything from then on, a commit above all, and is to be abandoned (its stores go back to the last commit) or
 // closed. A panic, ours or the user's, is such an error, with the coordinates of the record in process.

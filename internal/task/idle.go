@@ -57,7 +57,7 @@ func (t *Task) caughtUp() bool {
 		return false
 	}
 	for _, in := range t.inputs {
-		if in.queue.Len() > 0 || in.end < 0 || in.end > in.next {
+		if in.queue.Len() > 0 || in.end < 0 || max(in.end, in.asked) > in.next {
 			return false
 		}
 	}
@@ -80,14 +80,15 @@ func (t *Task) WantsEnds(now int64) bool {
 	return ok && t.err == nil && !t.closed && at <= now && t.confirmed < at
 }
 
-// Confirm says where the inputs ended when that was asked for, at a time in ms before the answer. Of what it is not told, nothing is confirmed.
+// Confirm says where the inputs ended when that was asked for, at a time in ms before the answer: all of them, or nothing is confirmed. The choice of
+// records does not go by it.
 func (t *Task) Confirm(at int64, ends map[flow.TopicPartition]int64) {
 	for _, in := range t.inputs {
 		end, ok := ends[in.TopicPartition]
 		if !ok {
 			return
 		}
-		in.end = max(in.end, end)
+		in.asked = max(in.asked, end)
 	}
 	t.confirmed = max(t.confirmed, at)
 }

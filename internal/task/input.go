@@ -22,6 +22,7 @@ type input struct {
 	at     int64         // event time of the head
 	next   int64         // nothing before it will be pushed any more
 	end    int64         // −1 unknown
+	asked  int64         // what Confirm said of it, open transactions included
 	until  int64         // when an empty queue of zero lag ceases to hold the others back; −1 while that is not counted
 	mark   int64         // the position that need not be committed; −1 before anything was pushed
 	paused bool
