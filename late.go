@@ -106,12 +106,12 @@ func lateFor[K, V any](env *flow.Env, all *lateness, links []flow.Link) (to flow
 }
 
 // toldOf hands late records to the children at an output; nil without any.
-func toldOf[K, V any](links []flow.Link, output string) (func(*Record[K, V], flow.Missed) error, error) {
+func toldOf[K, V any](links []flow.Link, output string) (func(Record[K, V], flow.Missed) error, error) {
 	next, err := flow.Output[K, Late[V]](links, output)
 	if err != nil || !anyAt(links, output) {
 		return nil, err
 	}
-	return func(r *Record[K, V], m flow.Missed) error {
+	return func(r Record[K, V], m flow.Missed) error {
 		late := Late[V]{r.Value, time.UnixMilli(m.Start).UTC(), time.UnixMilli(m.End).UTC(), time.Duration(m.By) * time.Millisecond}
 		return next(processor.NewRecord(r.Key, late, r.Time).WithHeaders(r.Headers))
 	}, nil

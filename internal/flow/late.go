@@ -9,9 +9,9 @@ type Missed struct{ Start, End, By int64 }
 // both are nil.
 type Lateness[K, V any] struct {
 	// Own takes what this aggregation refuses.
-	Own func(r *processor.Record[K, V], m Missed) error
+	Own func(r processor.Record[K, V], m Missed) error
 	// All takes what each of the aggregations that share Votes refuses.
-	All   func(r *processor.Record[K, V], m Missed) error
+	All   func(r processor.Record[K, V], m Missed) error
 	Votes *Votes
 }
 
@@ -75,16 +75,16 @@ func (l *refusal[K, V]) miss(start, end int64) {
 	l.missed = append(l.missed, Missed{start, end, l.clock.closed() - end})
 }
 
-// tell hands on what the record has missed.
+// tell hands on what the record has missed. The record stays where it is: it must not escape.
 func (l *refusal[K, V]) tell(r *processor.Record[K, V]) error {
 	for _, m := range l.missed {
 		if l.Own != nil {
-			if err := l.Own(r, m); err != nil {
+			if err := l.Own(*r, m); err != nil {
 				return err
 			}
 		}
 		if l.All != nil && l.Votes.refused(l.record, m) {
-			if err := l.All(r, m); err != nil {
+			if err := l.All(*r, m); err != nil {
 				return err
 			}
 		}
