@@ -30,6 +30,9 @@ func (w *world) reckon() error {
 			return fmt.Errorf("the last round: %w", err)
 		}
 	}
+	if err := w.awaken(); err != nil {
+		return err
+	}
 	var errs []error
 	for _, p := range w.processes {
 		if err := p.quit(); err != nil {

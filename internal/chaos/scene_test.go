@@ -221,10 +221,10 @@ func asking() *scene {
 			weir.MapValues(answers, func(v string) string { w.work(); return v }).To(out)
 			return b.Build()
 		},
-		round: func(w *world, n int) (all []*kgo.Record) {
+		round: func(w *world, _ int) (all []*kgo.Record) {
 			for i := range 200 {
 				key := w.below(30)
-				all = append(all, &kgo.Record{Topic: "in", Partition: int32(key % partitions), Key: fmt.Appendf(nil, "k%d", key), Value: fmt.Appendf(nil, "%d", n*1000+i), Timestamp: epoch})
+				all = append(all, &kgo.Record{Topic: "in", Partition: int32(key % partitions), Key: fmt.Appendf(nil, "k%d", key), Value: fmt.Append(nil, len(w.fed)+i), Timestamp: epoch})
 			}
 			return all
 		},

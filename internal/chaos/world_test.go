@@ -185,10 +185,13 @@ func (w *world) play() error {
 
 // awaken waits for user code that is stuck: the transaction of a worker that is not a member any more ends, and moves the ends of what it wrote.
 func (w *world) awaken() error {
-	w.mu.Lock()
-	d := time.Until(w.awake)
-	w.mu.Unlock()
-	time.Sleep(d + 5*time.Second)
+	for d := time.Second; d > 0; {
+		w.mu.Lock()
+		d = time.Until(w.awake)
+		w.mu.Unlock()
+		time.Sleep(d)
+	}
+	time.Sleep(5 * time.Second)
 	return w.settled()
 }
 

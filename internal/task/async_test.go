@@ -473,7 +473,7 @@ func TestAskingAllocates(t *testing.T) {
 	}
 	ended := make([]flow.Call, 0, 1)
 	a.calls.ended = ended
-	raw := flow.Raw{Key: []byte("key"), Value: []byte("1"), Headers: processor.Headers{{Key: "h", Value: []byte("x")}}}
+	raw := flow.Raw{Key: []byte("1"), Value: []byte("1")}
 	one := func() {
 		raw.Offset++
 		if _, err := a.task.Push(asked, []flow.Raw{raw}); err != nil {
