@@ -150,6 +150,8 @@ func AggregateCogroup[K, KO, A any](g Coaggregable[K, KO, A], store string, opts
 	allowed := [][]string{tableOptions}
 	if p.windowed {
 		allowed = append(allowed, []string{"Retention", "CloseIdleAfter"})
+	} else {
+		allowed = append(allowed, []string{"TTL", "WallTTL"})
 	}
 	c.o = c.b.newOp("AggregateCogroup", opts, allowed...)
 	c.check(p.spec)

@@ -117,6 +117,9 @@ func (b *Builder) owned(o *op, d state.Descriptor, add func(*rows.Spec) *topolog
 		return false
 	}
 	b.stores[name] = true
+	if spec.TTL > 0 {
+		b.faultf(o, "store %q: TTL and WallTTL do not fit a store that a topic restores: it would bring back what has left", name)
+	}
 	own := *spec
 	own.Logged, own.Sourced = false, true
 	b.graph.AddStore(add(&own))

@@ -19,7 +19,7 @@ func IfNeeded() OpOption {
 }
 
 // resultOptions are those of an operator whose result is a table that may have a store.
-var resultOptions = append([]string{"Materialized", "Versioned"}, tableOptions...)
+var resultOptions = append([]string{"Materialized", "Versioned", "TTL", "WallTTL"}, tableOptions...)
 
 // olds says what those below ask of a table: the values of before with its updates, and its rows. A table without a store asks those above it.
 type olds struct {
@@ -79,7 +79,7 @@ func lookup[K, V any](t made[K, V]) (view[K, V], []string) {
 func (b *Builder) checkStore(o *op) {
 	for _, name := range o.given {
 		switch name {
-		case "KeySerde", "InMemory", "NoCache", "NoChangelog", "TopicConfig", "Versioned":
+		case "KeySerde", "InMemory", "NoCache", "NoChangelog", "TopicConfig", "Versioned", "TTL", "WallTTL":
 			b.faultf(o, "option %s needs Materialized, which names the store", name)
 		}
 	}

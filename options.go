@@ -63,6 +63,7 @@ type storeOptions struct {
 	lru                            int
 	history                        *time.Duration // of a versioned store; nil without Versioned
 	refill                         *refill        // of a table that is read from a topic
+	ttl                            []ttlOption
 }
 
 // opOption is an option that only operators take.

@@ -77,6 +77,7 @@ func addSpec[K, V any](b *Builder, o *op, name string, key *serdeRef[K], value *
 	if name == "" {
 		b.faultf(o, "a store needs a name")
 	}
+	b.checkTTL(o, name)
 	b.addStore(o, name, func() *topology.Store {
 		if key.s == nil || value.s == nil || spec.Fault != nil {
 			return nil
@@ -86,6 +87,7 @@ func addSpec[K, V any](b *Builder, o *op, name string, key *serdeRef[K], value *
 		if made.LRU = o.store.lru; made.LRU > 0 {
 			made.InMemory, made.Cached, made.Quiet = true, false, true
 		}
+		o.expiring(made)
 		store := &topology.Store{Spec: made}
 		b.reuse(o, store)
 		*spec = *made

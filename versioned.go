@@ -11,7 +11,7 @@ import (
 )
 
 // historyOptions fit operators that keep a table by key alone.
-var historyOptions = []string{"Versioned", "LRU"}
+var historyOptions = []string{"Versioned", "LRU", "TTL", "WallTTL"}
 
 // Versioned keeps what each key held over a history of event time, so that stream-table joins look up by time (KIP-889, KIP-914). Updates are taken by their
 // times: one that comes out of order changes what was, and goes downstream, but joins of tables and groupings leave it out. One that is older than

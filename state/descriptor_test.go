@@ -54,8 +54,11 @@ func TestDefaults(t *testing.T) {
 func TestFaults(t *testing.T) {
 	k, v := serde.String(), serde.Int64()
 	for want, d := range map[string]state.Descriptor{
-		`store "s": not supported yet: TTL`:        state.KeyValueStore("s", k, v, state.TTL(1)),
-		`store "s": not supported yet: WallTTL`:    state.KeyValueStore("s", k, v, state.WallTTL(1)),
+		`TTL(1ns) is not a whole number`:           state.KeyValueStore("s", k, v, state.TTL(1)),
+		`WallTTL(0s) is not a whole number`:        state.KeyValueStore("s", k, v, state.WallTTL(0)),
+		`a second time to live`:                    state.KeyValueStore("s", k, v, state.WallTTL(time.Second), state.TTL(time.Second)),
+		`fit a key-value store, not a window`:      state.WindowStore("s", k, v, 0, state.TTL(time.Second)),
+		`LRU does not go with TTL`:                 state.KeyValueStore("s", k, v, state.TTL(time.Second), state.LRU(2)),
 		`store "s": LRU(0) keeps nothing`:          state.KeyValueStore("s", k, v, state.LRU(0)),
 		`Retention does not fit a key-value store`: state.KeyValueStore("s", k, v, state.Retention(time.Hour)),
 		`Duplicates does not fit a session store`:  state.SessionStore("s", k, v, state.Duplicates()),

@@ -20,6 +20,8 @@ type settings struct {
 	inMemory, cached, unlogged, duplicates bool
 	retention                              *time.Duration
 	lru                                    int
+	ttl                                    time.Duration
+	wall                                   bool // of ttl
 	config                                 map[string]string
 	faults                                 []string
 }
@@ -40,10 +42,17 @@ func Retention(d time.Duration) Option { return option(func(s *settings) { s.ret
 func Duplicates() Option { return option(func(s *settings) { s.duplicates = true }) }
 
 // TTL deletes a row d after its time, in event time; the tombstone goes to the changelog.
-func TTL(d time.Duration) Option { return unsupported("TTL") }
+//
+// The time is the store's own: the greatest time of a record that was put or deleted. A row is seen while its time > the store's time − d; then it is gone for
+// who reads, and it leaves with the records that follow, the last before a commit. What is put when it is that old is dropped and counted.
+func TTL(d time.Duration) Option { return option(func(s *settings) { s.live("TTL", d, false) }) }
 
 // WallTTL deletes a row d after it was put, in wall-clock time.
-func WallTTL(d time.Duration) Option { return unsupported("WallTTL") }
+// A row is gone for who reads when its time is over, and leaves
+// within a commit. One that was restored from the changelog, which does not have the moment of the put, lives for d from then on.
+func WallTTL(d time.Duration) Option {
+	return option(func(s *settings) { s.live("WallTTL", d, true) })
+}
 
 // LRU keeps only the n rows used last, in memory; an evicted row leaves a tombstone in the changelog.
 func LRU(n int) Option {
@@ -64,8 +73,15 @@ func TopicConfig(c map[string]string) Option {
 	})
 }
 
-func unsupported(what string) Option {
-	return option(func(s *settings) { s.fault("not supported yet: %s", what) })
+// live notes a time to live.
+func (s *settings) live(what string, d time.Duration, wall bool) {
+	switch {
+	case s.ttl != 0:
+		s.fault("a second time to live: %s(%v)", what, d)
+	case d < time.Millisecond || d%time.Millisecond != 0:
+		s.fault("%s(%v) is not a whole number of milliseconds, and at least one", what, d)
+	}
+	s.ttl, s.wall = max(d, time.Millisecond), wall
 }
 
 func (s *settings) fault(format string, args ...any) {
@@ -118,6 +134,15 @@ func (s *settings) apply(spec *rows.Spec) *rows.Spec {
 	spec.InMemory, spec.Cached, spec.Logged, spec.Config, spec.LRU = s.inMemory || s.lru > 0, s.cached, !s.unlogged, s.config, s.lru
 	if s.lru != 0 && (spec.Kind != rows.KeyValueKind || s.cached) {
 		s.fault("LRU fits a key-value store without Cached")
+	}
+	switch {
+	case s.ttl == 0:
+	case spec.Kind != rows.KeyValueKind:
+		s.fault("TTL and WallTTL fit a key-value store, not a %s store", spec.Kind)
+	case s.lru != 0:
+		s.fault("LRU does not go with TTL and WallTTL")
+	default:
+		spec.Expiring(s.ttl.Milliseconds(), s.wall)
 	}
 	if spec.Name == "" {
 		s.fault("a store needs a name")

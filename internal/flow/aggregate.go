@@ -92,6 +92,9 @@ func (f *folder[K, KK, V, A]) failed(row *rows.Row[A], err error) (again bool, f
 
 // once tries it. row is the one that failed user code had in hand.
 func (f *folder[K, KK, V, A]) once(k KK, r *processor.Record[K, V], at int64) (row *rows.Row[A], err error) {
+	if err := f.t.Advance(at); err != nil {
+		return nil, err
+	}
 	now, err := f.t.Ref(k)
 	if err != nil {
 		return nil, err

@@ -267,6 +267,9 @@ func (f *tableFolder[K, V, A]) once(r *processor.Record[K, Change[V]]) (row *row
 	if err != nil {
 		return nil, err
 	}
+	if err := f.t.Advance(at); err != nil {
+		return nil, err
+	}
 	now, err := f.t.Ref(r.Key)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,9 @@ func Hold[K, V any](n *Node, t *rows.Table[K, V]) Receiver[K, V] {
 	ctx := t.Host().Context()
 	put := func(r *processor.Record[K, V]) error {
 		at, err := millis(r)
+		if err == nil {
+			err = t.Advance(at)
+		}
 		if err != nil {
 			return err
 		}
@@ -69,6 +72,9 @@ func Keep[K, V any](n *Node, t *rows.Table[K, V], old, quiet bool, next Receiver
 	ctx := t.Host().Context()
 	put := func(r *processor.Record[K, Change[V]]) error {
 		at, err := millis(r)
+		if err == nil {
+			err = t.Advance(at)
+		}
 		if err != nil {
 			return err
 		}

@@ -199,14 +199,19 @@ func (t *Table[KK, V]) Shrink(max int64) {
 	hits := t.count(hit)
 	skipHit := hits - min(hits, room)
 	skipRest := t.rows.n - hits - (room - min(hits, room))
+	kept := 0
 	t.rows.compact(func(r *Row[V]) bool {
 		skip := &skipRest
 		if r.flags&hit != 0 {
 			skip = &skipHit
 		}
 		r.flags &^= hit
-		*skip--
-		return *skip < 0
+		if *skip--; *skip >= 0 {
+			return false
+		}
+		t.ttl.kept(r.idx, kept)
+		kept++
+		return true
 	})
 }
 
@@ -224,6 +229,9 @@ func (t *Table[KK, V]) Clear() {
 	t.rows.clear()
 	t.dirty.reset()
 	t.olds = nil
+	if t.ttl != nil {
+		t.ttl.clear()
+	}
 	if t.order != nil {
 		t.order.Clear()
 	}

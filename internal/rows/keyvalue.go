@@ -10,8 +10,14 @@ import (
 
 // NewKeyValue is the Spec of a key-value store. Open makes a *KeyValue, View a *KeyValueView.
 func NewKeyValue[K, V any](name string, k serde.Serde[K], v serde.Serde[V]) *Spec {
-	keys := PlainKeys(k)
+	keys, whole := PlainKeys(k), Span{}
 	s := newSpec(name, KeyValueKind, keys, k.Name(), v.Name())
+	s.Expiring = func(life int64, wall bool) {
+		own := ttlKeys[K]{k, wall}
+		keys, whole = own, own.whole()
+		s.TTL, s.WallTTL, s.Format = life, wall, own.Format()
+		s.Row = func(to Restorer, key, val []byte, at int64) error { return ttlRestore(own, life, to, key, val, at) }
+	}
 	s.Open = func(h Host) (_ any, err error) {
 		if s.LRU > 0 {
 			if h, err = keepLast(h, s.LRU, s.Quiet); err != nil {
@@ -19,10 +25,13 @@ func NewKeyValue[K, V any](name string, k serde.Serde[K], v serde.Serde[V]) *Spe
 			}
 		}
 		t := NewTable(s, h, keys, v)
-		return &KeyValue[K, V]{KeyValueView[K, V]{reads[K, V]{s.Name, keys, t, 0}}, t}, nil
+		if s.TTL > 0 {
+			t.expires(s)
+		}
+		return &KeyValue[K, V]{KeyValueView[K, V]{reads[K, V]{s.Name, keys, t, 0}, whole}, t}, nil
 	}
 	s.View = func(r Reader, observed int64) (any, error) {
-		return &KeyValueView[K, V]{reads[K, V]{s.Name, keys, &committed[V]{Reader: r, name: s.Name, value: v, time: observed}, 0}}, nil
+		return &KeyValueView[K, V]{reads[K, V]{s.Name, keys, &committed[V]{Reader: r, name: s.Name, value: v, time: observed, skip: s.stamp() - stampLen}, 0}, whole}, nil
 	}
 	return s
 }
@@ -88,7 +97,10 @@ func restoreIndex(x Indexed, to Restorer, local []byte, gone bool) error {
 }
 
 // KeyValueView reads a key-value store: state.ReadOnlyKeyValue.
-type KeyValueView[K, V any] struct{ reads[K, V] }
+type KeyValueView[K, V any] struct {
+	reads[K, V]
+	whole Span // of all rows
+}
 
 // Get is the value of a key.
 func (v *KeyValueView[K, V]) Get(k K) (V, bool, error) {
@@ -147,11 +159,15 @@ func (v *KeyValueView[K, V]) Upto(k K) iter.Seq2[K, V] { return v.between(nil, &
 
 // Prefix walks the rows whose encoded key begins with the given bytes.
 func (v *KeyValueView[K, V]) Prefix(encoded []byte) iter.Seq2[K, V] {
-	return v.values(func() (Span, error) { return Span{encoded, successor(nil, encoded)}, nil }, false)
+	return v.values(func() (Span, error) {
+		lo := append(clone(v.whole.Lo), encoded...)
+		return Span{lo, successor(nil, lo)}, nil
+	}, false)
 }
 
 func (v *KeyValueView[K, V]) between(from, to *K, reverse bool) iter.Seq2[K, V] {
 	return v.values(func() (s Span, err error) {
+		s = v.whole
 		if from != nil {
 			if s.Lo, err = v.encode(nil, *from); err != nil {
 				return s, err
@@ -191,6 +207,9 @@ func (s *KeyValue[K, V]) Put(k K, v V) error {
 	if null.Is(k) {
 		return s.wrap("put", errNilKey)
 	}
+	if err := s.T.Advance(s.now()); err != nil {
+		return err
+	}
 	return s.T.Set(k, v, s.now())
 }
 
@@ -209,6 +228,9 @@ func (s *KeyValue[K, V]) PutIfAbsent(k K, v V) (old V, had bool, err error) {
 	if null.Is(k) {
 		return old, false, s.wrap("put", errNilKey)
 	}
+	if err = s.T.Advance(s.now()); err != nil {
+		return old, false, err
+	}
 	if old, _, had, err = s.T.Get(k); had || err != nil || null.Is(v) {
 		return old, had, err
 	}
@@ -219,6 +241,9 @@ func (s *KeyValue[K, V]) PutIfAbsent(k K, v V) (old V, had bool, err error) {
 func (s *KeyValue[K, V]) Delete(k K) error {
 	if null.Is(k) {
 		return s.wrap("delete", errNilKey)
+	}
+	if err := s.T.Advance(s.now()); err != nil {
+		return err
 	}
 	return s.T.Delete(k, s.now())
 }

@@ -20,8 +20,9 @@ type source[V any] interface {
 	lookup(local []byte) (Item[V], bool, error)
 	iter(lo, hi []byte, reverse bool) (Iterator, error)
 	unpack(raw []byte) (Item[V], error)
-	observed() int64 // the least time that a part of it has seen
-	newest() int64   // the greatest
+	hides(raw []byte) bool // a row whose time is over
+	observed() int64       // the least time that a part of it has seen
+	newest() int64         // the greatest
 	fail(error)
 	firstErr() error
 }
@@ -62,6 +63,7 @@ type committed[V any] struct {
 	name  string
 	value serde.Serde[V]
 	time  int64
+	skip  int // bytes between a row's time and its value
 	mu    sync.Mutex
 	err   error
 }
@@ -80,15 +82,18 @@ func (c *committed[V]) iter(lo, hi []byte, reverse bool) (Iterator, error) {
 }
 
 func (c *committed[V]) unpack(raw []byte) (it Item[V], err error) {
-	if len(raw) < stampLen {
-		return it, fmt.Errorf("store %q: %w", c.name, tooShort("row", raw, stampLen))
+	if len(raw) < stampLen+c.skip {
+		return it, fmt.Errorf("store %q: %w", c.name, tooShort("row", raw, stampLen+c.skip))
 	}
-	if it.Value, err = c.value.Decode(raw[stampLen:]); err != nil {
+	if it.Value, err = c.value.Decode(raw[stampLen+c.skip:]); err != nil {
 		return it, fmt.Errorf("store %q: decode value: %w", c.name, err)
 	}
 	it.At = timeAt(raw)
 	return it, nil
 }
+
+// hides is false: what is committed has been rid of such rows, and the time has stood still since.
+func (c *committed[V]) hides([]byte) bool { return false }
 
 func (c *committed[V]) observed() int64 {
 	least, _ := c.span()
@@ -192,7 +197,7 @@ func (r *reads[KK, V]) scan(spans []Span, reverse bool, wanted func(local []byte
 
 func (r *reads[KK, V]) walk(it Iterator, wanted func(local []byte) bool, yield func(local []byte, it Item[V]) bool) bool {
 	for it.Next() {
-		if wanted != nil && !wanted(it.Key()) {
+		if wanted != nil && !wanted(it.Key()) || r.src.hides(it.Value()) {
 			continue
 		}
 		item, err := r.src.unpack(it.Value())

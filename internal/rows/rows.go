@@ -39,6 +39,10 @@ type Host interface {
 	Attach(Cache) bool
 	// AtCommit has f called in each commit, once all caches are flushed: for what is logged no more often than that.
 	AtCommit(f func() error)
+	// Wall is the time of the task's loop by the wall clock, ms.
+	Wall() int64
+	// Expires registers a store whose rows leave by themselves: the task has it let go of them between records and in commits.
+	Expires(Expirer)
 	// Expired counts a put that was older than the store keeps.
 	Expired()
 	// Stick keeps the first error of a scan, which cannot return one; the task fails the record at the node's boundary.

@@ -34,6 +34,8 @@ type Spec struct {
 	History   int64             // ms; of versioned stores, and how long records wait in buffers
 	LRU       int               // key-value stores: how many rows are kept, those used last; 0 keeps all
 	Quiet     bool              // with LRU: what is evicted leaves no tombstone in the changelog
+	TTL       int64             // ms; key-value stores: how long a row lives, set by Expiring; 0 is for ever
+	WallTTL   bool              // with TTL: from when it was put, by the wall clock; else from its time
 	Config    map[string]string // of the changelog topic
 	// Scans says that the store is read by ranges as well as by key: its uncommitted rows are kept in order from the start.
 	Scans bool
@@ -50,6 +52,8 @@ type Spec struct {
 	Reread func() Reread
 	// Expire gives the ranges of local keys whose rows are all older than floor; nil where nothing expires.
 	Expire func(floor int64) []Span
+	// Expiring gives the rows of a key-value store, before it is opened, a life of so many ms.
+	Expiring func(life int64, wall bool)
 	// Fault is what is wrong with the declaration; nil when nothing is.
 	Fault error
 }

@@ -21,6 +21,8 @@ type Table[KK, V any] struct {
 	indexed   Indexed // nil without index rows
 	value     serde.Serde[V]
 	retention int64
+	stamp     int  // bytes before the value of a row
+	ttl       *ttl // nil where rows live for ever, or by their keys' times
 	cached    bool
 	emits     bool // rows wait to be emitted, and are restored longer than they are kept
 	sameLog   bool // the changelog key is the local key
@@ -59,7 +61,7 @@ type Update[KK, V any] struct {
 
 // NewTable makes the table of a store. It attaches a cache where the Spec says so and the task has caches.
 func NewTable[KK, V any](s *Spec, h Host, keys Keys[KK], value serde.Serde[V]) *Table[KK, V] {
-	t := &Table[KK, V]{name: s.Name, host: h, keys: keys, value: value, retention: s.Retention, emits: s.Emits}
+	t := &Table[KK, V]{name: s.Name, host: h, keys: keys, value: value, retention: s.Retention, stamp: s.stamp(), emits: s.Emits}
 	t.cached = s.Cached && h.Attach(t)
 	t.indexed, _ = keys.(Indexed)
 	if timed, ok := keys.(Timed); ok && s.Retention > 0 {
@@ -103,6 +105,9 @@ func (t *Table[KK, V]) Ref(k KK) (*Row[V], error) {
 	if err := t.seek(k); err != nil {
 		return nil, err
 	}
+	if t.ttl != nil {
+		return t.fresh()
+	}
 	return t.ref()
 }
 
@@ -145,14 +150,16 @@ func (t *Table[KK, V]) Told(k KK) (v V, at int64, ok bool, err error) {
 // peek is the row of t.key to look at: not the cached object where that may be changed in place.
 func (t *Table[KK, V]) peek() (*Row[V], error) {
 	if !t.inPlace {
-		return t.ref()
+		r, err := t.ref()
+		return t.alive(r), err
 	}
 	if r := t.rows.find(t.key); r != nil {
 		if err := t.spill(r); err != nil {
 			return nil, err
 		}
 	}
-	return &t.one, t.loadOne()
+	err := t.loadOne()
+	return t.alive(&t.one), err
 }
 
 // Put gives the row a value and a time in ms; nil of a nilable kind drops it. A value older than the store keeps is counted and not kept; the
@@ -167,6 +174,11 @@ func (t *Table[KK, V]) Put(r *Row[V], v V, at int64) error {
 		return err
 	case dead:
 		return t.pass(r, Row[V]{Value: v, Has: true, At: at}, at)
+	}
+	if t.ttl != nil {
+		if lives, err := t.born(r, at); !lives || err != nil {
+			return err
+		}
 	}
 	r.Value, r.Has, r.At = v, true, at
 	return t.changed(r, at)
@@ -184,6 +196,11 @@ func (t *Table[KK, V]) DropAggregate(r *Row[V], at, told int64) error {
 		return err
 	case dead:
 		return t.pass(r, Row[V]{At: at}, told)
+	}
+	if t.ttl != nil {
+		if err := t.died(r, at); err != nil {
+			return err
+		}
 	}
 	var zero V
 	r.Value, r.Has, r.At = zero, false, at
@@ -230,6 +247,8 @@ func (t *Table[KK, V]) blind(k KK) (*Row[V], error) {
 
 func (t *Table[KK, V]) blindLocal() (*Row[V], error) {
 	switch {
+	case t.ttl != nil:
+		return t.fresh()
 	case t.cached:
 		r := t.rows.find(t.key)
 		if r == nil {
@@ -312,6 +331,9 @@ func (t *Table[KK, V]) load(r *Row[V], key []byte) error {
 		r.flags &^= loaded
 		return err
 	}
+	if t.ttl != nil {
+		t.begin(r, sinceOf(t.raw, t.ttl.wall))
+	}
 	r.flags = flags
 	t.learn(len(t.raw))
 	return nil
@@ -329,7 +351,9 @@ func (t *Table[KK, V]) loadOne() (err error) {
 		return err
 	}
 	t.one.Value, t.one.At, err = t.decode(t.raw)
-	t.one.Has = err == nil
+	if t.one.Has = err == nil; t.one.Has && t.ttl != nil {
+		t.begin(&t.one, sinceOf(t.raw, t.ttl.wall))
+	}
 	return err
 }
 
@@ -342,12 +366,12 @@ func (t *Table[KK, V]) visible(local []byte) (bool, error) {
 	return at > t.host.Observed()-t.retention, nil
 }
 
-// decode takes a row apart: time(8) ‖ value.
+// decode takes a row apart: time(8) ‖ value, or time(8) ‖ put(8) ‖ value.
 func (t *Table[KK, V]) decode(raw []byte) (v V, at int64, err error) {
-	if len(raw) < stampLen {
-		return v, 0, fmt.Errorf("store %q: %w", t.name, tooShort("row", raw, stampLen))
+	if len(raw) < t.stamp {
+		return v, 0, fmt.Errorf("store %q: %w", t.name, tooShort("row", raw, t.stamp))
 	}
-	if v, err = t.value.Decode(raw[stampLen:]); err != nil {
+	if v, err = t.value.Decode(raw[t.stamp:]); err != nil {
 		return v, 0, fmt.Errorf("store %q: decode value: %w", t.name, err)
 	}
 	return v, timeAt(raw), nil
@@ -355,7 +379,11 @@ func (t *Table[KK, V]) decode(raw []byte) (v V, at int64, err error) {
 
 // encode makes the bytes of a row in t.enc.
 func (t *Table[KK, V]) encode(r *Row[V]) (err error) {
-	if t.enc, err = t.value.Append(appendTime(t.enc[:0], r.At), r.Value); err != nil {
+	t.enc = appendTime(t.enc[:0], r.At)
+	if t.stamp > stampLen {
+		t.enc = appendTime(t.enc, t.since(r))
+	}
+	if t.enc, err = t.value.Append(t.enc, r.Value); err != nil {
 		return fmt.Errorf("store %q: encode value: %w", t.name, err)
 	}
 	t.learn(len(t.enc))
@@ -502,7 +530,7 @@ func (t *Table[KK, V]) log(key []byte, r *Row[V]) (err error) {
 	if !r.Has {
 		return t.host.Log(key, nil, r.At, t.headers)
 	}
-	return t.host.Log(key, t.enc[stampLen:], r.At, t.headers)
+	return t.host.Log(key, t.enc[t.stamp:], r.At, t.headers)
 }
 
 // forward tells of a change. raw is the row of before, if had.

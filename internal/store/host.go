@@ -137,6 +137,12 @@ func (h *host) Attach(c rows.Cache) bool {
 	return true
 }
 
+func (h *host) Wall() int64 { return h.set.wall }
+
+func (h *host) Expires(e rows.Expirer) {
+	h.set.expirers = append(h.set.expirers, expirer{e, h.spec.Name})
+}
+
 func (h *host) AtCommit(f func() error) { h.set.atCommit = append(h.set.atCommit, f) }
 
 func (h *host) Expired() {

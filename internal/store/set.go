@@ -18,6 +18,8 @@ type Set struct {
 	caches       []rows.Cache
 	uncached     bool // no store has a cache, whatever its Spec says
 	atCommit     []func() error
+	expirers     []expirer
+	wall         int64 // ms, of the task's loop
 	marks        map[string]int64
 	moved        map[string]int64 // marks that were set since the last commit
 
@@ -121,7 +123,7 @@ func (s *Set) Caching(on bool) { s.uncached = !on }
 // Start makes the facades, once the task is restored. ctx is what is in process; the set keeps the pointer.
 func (s *Set) Start(log Logger, ctx *rows.Context, stick func(error), expired func(store string)) error {
 	s.log, s.ctx, s.stick, s.expired = log, ctx, stick, expired
-	s.caches, s.atCommit, s.lent = nil, nil, nil
+	s.caches, s.atCommit, s.expirers, s.lent = nil, nil, nil, nil
 	for _, h := range s.stores {
 		f, err := h.spec.Open(h)
 		if err != nil {
@@ -271,9 +273,10 @@ func (s *Set) Forget(store string) error {
 	return nil
 }
 
-// FlushCaches is the stores' part in the first half of a commit: every cache is flushed, then what is logged in commits alone is logged.
+// FlushCaches is the stores' part in the first half of a commit: rows whose time is over leave, every cache is flushed, then what is logged in commits
+// alone is logged.
 func (s *Set) FlushCaches() error {
-	if err := s.flush(); err != nil {
+	if err := s.settle(); err != nil {
 		return err
 	}
 	for _, f := range s.atCommit {

@@ -69,7 +69,7 @@ func (t *Task) PrepareCommit() (offsets map[flow.TopicPartition]Offset, err erro
 	defer t.boundary(&err)
 	t.between()
 	t.worked = t.worked || t.env.Owes()
-	if err := t.settled(t.c.Stores.FlushCaches()); err != nil {
+	if err := t.settled(t.blamed(t.c.Stores.FlushCaches())); err != nil {
 		return nil, err
 	}
 	t.between()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirstream/weir/internal/flow"
 	"github.com/weirstream/weir/internal/rows"
+	"github.com/weirstream/weir/internal/store"
 	"github.com/weirstream/weir/processor"
 )
 
@@ -94,6 +95,7 @@ func (t *Task) begin(now int64) error {
 		return t.named(errBetween)
 	}
 	t.env.WallTime = now
+	t.c.Stores.SetWall(now)
 	return nil
 }
 
@@ -161,11 +163,34 @@ func (t *Task) Punctuate(now int64) (err error) {
 	}
 	defer t.boundary(&err)
 	any, err := t.env.Timers.Fire(now, true, t.punctuateWall)
-	if err != nil || !any {
+	if err != nil {
+		return err
+	}
+	gone, err := t.expire()
+	if err != nil || !any && !gone {
 		return err
 	}
 	t.between()
 	return t.settled(t.c.Stores.Trim(t.c.CacheBytes))
+}
+
+// expireEach is how many rows of a store whose time is over leave in one go.
+const expireEach = 1024
+
+// expire has the stores let rows go whose time is over.
+func (t *Task) expire() (any bool, err error) {
+	t.between()
+	n, err := t.c.Stores.Expire(expireEach)
+	t.worked = t.worked || n > 0
+	return n > 0, t.settled(t.blamed(err))
+}
+
+// blamed has an error of a store whose rows leave told of the node that uses it first.
+func (t *Task) blamed(err error) error {
+	if e := (*store.ExpireError)(nil); errors.As(err, &e) && t.users[e.Store] != nil {
+		return t.fatal(processor.Processing, t.users[e.Store].Name, err)
+	}
+	return err
 }
 
 func (t *Task) punctuateStream(n *flow.Node, f func(int64) error) error {
@@ -203,6 +228,9 @@ func called(f func(int64) error, now int64) (err error) {
 // Wake is when, in ms, the task wants to be stepped or punctuated though nothing arrives; false for never.
 func (t *Task) Wake() (at int64, ok bool) {
 	at, ok = t.env.Timers.Next()
+	if next, expires := t.c.Stores.NextExpiry(); expires && (!ok || next < at) {
+		at, ok = next, true
+	}
 	if t.idleUntil >= 0 && (!ok || t.idleUntil < at) {
 		at, ok = t.idleUntil, true
 	}

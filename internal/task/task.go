@@ -123,6 +123,7 @@ func (t *Task) prepareStores() (err error) {
 		t.addStore(s)
 	}
 	t.c.Stores.Caching(t.c.CacheBytes > 0)
+	t.c.Stores.SetWall(t.c.Now)
 	if err := t.c.Stores.Start(t.log, &t.ctx, t.env.Stick, t.expired); err != nil {
 		return err
 	}
