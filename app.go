@@ -118,7 +118,7 @@ func (c *appConfig) runtime(name string, t *Topology) weirruntime.Config {
 		App: name, Graph: t.t, Settings: c.settings(name), StateDir: filepath.Join(c.baseDir(), name), Provider: provider,
 		Workers: c.workers, CommitInterval: cmp.Or(c.commitInterval, interval), CacheBytes: c.cacheBytes, MaxIdle: c.maxTaskIdle, EmitEvery: emitEvery, CloseIdle: c.closeIdle,
 		MaxProcessingTime: c.maxProcessingTime, CleanupDelay: c.cleanupDelay, MaxStateAge: c.maxStateAge, Replication: int16(c.replication), TopicConfig: c.topicConfig, Reset: c.reset,
-		OnError: c.onError, OnDropped: c.onDropped, Recovers: c.onError != nil || t.recovers, OnState: onState, Log: c.logger,
+		OnError: c.onError, OnDropped: c.onDropped, Around: c.around, Recovers: c.onError != nil || t.recovers, OnState: onState, Log: c.logger,
 	}
 }
 

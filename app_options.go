@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/weirstream/weir/internal/flow"
+	"github.com/weirstream/weir/processor"
 	"github.com/weirstream/weir/state"
 	"github.com/weirstream/weir/topology"
 )
@@ -38,6 +39,7 @@ type appConfig struct {
 	topicConfig map[string]string
 	emitEvery   *time.Duration
 	closeIdle   time.Duration
+	around      flow.Wrapper
 	failpoint   func(name string) // for crash tests
 }
 
@@ -106,4 +108,11 @@ func WithLogger(l *zap.Logger) AppOption { return appOption(func(c *appConfig) {
 // OnState is called at each change of the app's state.
 func OnState(f func(from, to AppState)) AppOption {
 	return appOption(func(c *appConfig) { c.onState = f })
+}
+
+// Around runs every node's work for a record inside f: cross-cutting concerns. f must call next exactly once and return its error; one that does not ends
+// the worker with an error that names the node. next has returned when the node and all that are below it have done their work; a node's retries are within
+// one call. Of a source it is what follows decoding. f runs on the tasks' goroutines, of several tasks at once. Without Around it costs nothing.
+func Around(f func(ctx processor.Context, next func() error) error) AppOption {
+	return appOption(func(c *appConfig) { c.around = f })
 }

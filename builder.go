@@ -144,11 +144,12 @@ func newNode[K, V, KO, VO any](o *op, name string, parents []topology.Parent, ma
 		if err != nil {
 			return nil, err
 		}
-		r, err := make(flow.NewNode(env, name, o.onError, o.onDropped), links, next)
+		node := flow.NewNode(env, name, o.onError, o.onDropped)
+		r, err := make(node, links, next)
 		if err != nil {
 			return nil, err
 		}
-		return r, nil
+		return flow.Around(node, r), nil
 	}
 	return n
 }

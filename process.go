@@ -68,7 +68,7 @@ func ownNode[K, V, KO, VO, P any](s Stream[K, V], o *op, name string, new func()
 		if err != nil {
 			return nil, err
 		}
-		return r, nil
+		return flow.Around(node, r), nil
 	}
 	s.b.graph.Add(n)
 	return n

@@ -195,7 +195,8 @@ func (s Stream[K, V]) Split(name string, cases ...Case[K, V]) []Stream[K, V] {
 				return nil, err
 			}
 		}
-		return flow.Split(flow.NewNode(env, n.Name, nil, nil), whens, next), nil
+		node := flow.NewNode(env, n.Name, nil, nil)
+		return flow.Around(node, flow.Split(node, whens, next)), nil
 	}
 	s.b.graph.Add(n)
 	branches := make([]Stream[K, V], len(names))
@@ -282,7 +283,8 @@ func partitioner[K, V any](b *Builder, o *op) func(K, V, int) int {
 func addSink[K, V any](b *Builder, o *op, name string, parents []topology.Parent, topics []topology.Topic, make func(*flow.Node) flow.Receiver[K, V]) {
 	n := &topology.Node{Name: name, Op: o.kind, Kind: topology.Sink, Topics: topics, Parents: parents, In: reflect.TypeFor[flow.Receiver[K, V]]()}
 	n.Make = func(env *flow.Env, _ []flow.Link) (any, error) {
-		return make(flow.NewNode(env, name, o.onError, o.onDropped)), nil
+		node := flow.NewNode(env, name, o.onError, o.onDropped)
+		return flow.Around(node, make(node)), nil
 	}
 	b.graph.Add(n)
 }

@@ -9,7 +9,7 @@ import (
 
 // TestSettings is what an App's options say that means something without a broker. It is for weirtest.
 type TestSettings struct {
-	Task        task.Config // OnError, OnDropped, MaxIdle, EmitEvery, CloseIdle and CacheBytes (0 if not given)
+	Task        task.Config // OnError, OnDropped, Around, MaxIdle, EmitEvery, CloseIdle and CacheBytes (0 if not given)
 	ExactlyOnce bool
 	Provider    state.Provider // nil if not given
 	TopicConfig map[string]string
@@ -22,7 +22,7 @@ func ReadTestSettings(_ seal.Token, opts ...AppOption) TestSettings {
 		o.appOption(&c)
 	}
 	s := TestSettings{ExactlyOnce: c.exactlyOnce, Provider: c.provider, TopicConfig: c.topicConfig}
-	s.Task = task.Config{OnError: c.onError, OnDropped: c.onDropped, CacheBytes: c.cacheBytes, MaxIdle: c.maxTaskIdle.Milliseconds(), Recovers: true}
+	s.Task = task.Config{OnError: c.onError, OnDropped: c.onDropped, Around: c.around, CacheBytes: c.cacheBytes, MaxIdle: c.maxTaskIdle.Milliseconds(), Recovers: true}
 	s.Task.CloseIdle = c.closeIdle.Milliseconds()
 	if c.emitEvery != nil {
 		s.Task.EmitEvery = c.emitEvery.Milliseconds()

@@ -168,7 +168,8 @@ func sourceNode[K, V any](b *Builder, o *op, n *topology.Node, key *serdeRef[K],
 			return nil, err
 		}
 		d := flow.Decoder[K, V]{Key: key.s, Value: value.s, EventTime: inMillis(at), TimePolicy: o.time}
-		return flow.NewSource(flow.NewNode(env, n.Name, o.onError, o.onDropped), d, next), nil
+		node := flow.NewNode(env, n.Name, o.onError, o.onDropped)
+		return flow.NewSource(node, d, flow.Around(node, next)), nil
 	}
 	b.graph.Add(n)
 	return n

@@ -73,7 +73,7 @@ func Cache(bytes int64) Option {
 // AppName is the prefix of internal topics; the default is "test".
 func AppName(name string) Option { return func(c *config) { c.app = name } }
 
-// With takes options of an App: OnError, OnDropped, EmitEvery, CloseIdleAfter, MaxTaskIdle, ExactlyOnce, TopicConfig, and WithState and CacheBytes, which are Engine
+// With takes options of an App: OnError, OnDropped, Around, EmitEvery, CloseIdleAfter, MaxTaskIdle, ExactlyOnce, TopicConfig, and WithState and CacheBytes, which are Engine
 // and Cache. Others mean nothing without a broker. A second With replaces the first.
 func With(opts ...weir.AppOption) Option {
 	return func(c *config) {

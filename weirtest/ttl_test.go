@@ -73,7 +73,11 @@ func TestAnAggregateBeginsAnewAfterItsTime(t *testing.T) {
 			in.SendAt("c", 1, ms(30))
 			in.SendAt("late", 7, ms(20))
 			d.Commit()
-			wantChanges(t, out, "a ->1 @0", "b ->2 @4", "a 1>4 @5", "b 2>- @14", "b ->5 @14", "a 4>- @15", "b 5>- @24", "c ->1 @30")
+			reborn, gone := []string{"b 2>- @14", "b ->5 @14"}, []string{"b @14", "a @15", "b @24"}
+			if name == "cache" { // of a key there is one update a commit
+				reborn, gone = []string{"b 2>5 @14"}, gone[1:]
+			}
+			wantChanges(t, out, slices.Concat([]string{"a ->1 @0", "b ->2 @4", "a 1>4 @5"}, reborn, []string{"a 4>- @15", "b 5>- @24", "c ->1 @30"})...)
 			if n := d.Dropped()["reduce-1"]["expired"]; n != 1 {
 				t.Errorf("%v were dropped, want the one that was too old when it came", d.Dropped())
 			}
@@ -83,8 +87,8 @@ func TestAnAggregateBeginsAnewAfterItsTime(t *testing.T) {
 					log = append(log, fmt.Sprintf("%s @%d", r.Key, r.Time.UnixMilli()))
 				}
 			}
-			if want := []string{"b @14", "a @15", "b @24"}; !slices.Equal(log, want) {
-				t.Errorf("tombstones in the changelog: %v, want %v", log, want)
+			if !slices.Equal(log, gone) {
+				t.Errorf("tombstones in the changelog: %v, want %v", log, gone)
 			}
 		})
 	}

@@ -27,6 +27,7 @@ type Env struct {
 	Out        Collector
 	OnError    Handler     // the app's; nil fails
 	OnDropped  DropHandler // the app's; may be nil
+	Around     Wrapper     // nil: nothing is around the nodes' work
 	Stats      *Stats
 	StreamTime int64 // ms; −1 before the first record
 	WallTime   int64 // ms, the loop's

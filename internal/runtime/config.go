@@ -36,6 +36,7 @@ type Config struct {
 	OnError   flow.Handler
 	Recovers  bool // OnError, or an operator's own, may let a task go on
 	OnDropped flow.DropHandler
+	Around    flow.Wrapper
 	OnState   func(from, to State)
 	Log       *zap.Logger
 }

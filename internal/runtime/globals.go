@@ -130,7 +130,7 @@ func (r *Runtime) openGlobal(sub *topology.Sub, topic kafka.TopicInfo) (*global,
 	stores.LendMemory(r.share() / int64(max(len(r.c.Graph.Globals()), 1)))
 	g := &global{topic: topic, began: time.Now(), told: time.Now()}
 	g.Global, err = task.NewGlobal(task.Config{
-		App: r.c.App, Sub: sub, Stores: stores, Stats: &r.stats, OnError: r.c.OnError, OnDropped: r.c.OnDropped, Pause: r.pauseGlobal, Now: time.Now().UnixMilli(), Recovers: r.c.Recovers,
+		App: r.c.App, Sub: sub, Stores: stores, Stats: &r.stats, OnError: r.c.OnError, OnDropped: r.c.OnDropped, Around: r.c.Around, Pause: r.pauseGlobal, Now: time.Now().UnixMilli(), Recovers: r.c.Recovers,
 	}, topic.Partitions)
 	if err != nil {
 		return nil, errors.Join(err, stores.Close())

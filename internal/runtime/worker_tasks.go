@@ -107,7 +107,7 @@ func (w *worker) maybeRun(o *owned) error {
 	o.calls = &calls{wake: w.nudge}
 	t, err := task.New(task.Config{
 		App: c.App, Name: o.name, Partition: o.id.Partition, Sub: c.Graph.Subs()[o.id.Sub], Inputs: inputs, Stores: o.stores, Out: w.out,
-		Stats: &w.r.stats, OnError: c.OnError, OnDropped: c.OnDropped, Pause: w.pause, MaxIdle: c.MaxIdle.Milliseconds(), CacheBytes: w.share(len(w.order) + 1),
+		Stats: &w.r.stats, OnError: c.OnError, OnDropped: c.OnDropped, Around: c.Around, Pause: w.pause, MaxIdle: c.MaxIdle.Milliseconds(), CacheBytes: w.share(len(w.order) + 1),
 		QueueBytes: queueBytes, Lend: w.r.globals.lend, Now: time.Now().UnixMilli(), Recovers: c.Recovers, EmitEvery: c.EmitEvery.Milliseconds(),
 		Calls: o.calls, Atomic: w.r.settings.ExactlyOnce, CloseIdle: c.CloseIdle.Milliseconds(),
 	})

@@ -90,3 +90,28 @@ func TestUncachedAllocates(t *testing.T) {
 		}
 	})
 }
+
+// A store whose rows leave costs no allocation either while none leaves: one write moves a deadline, another one comes by.
+func TestTTLAllocates(t *testing.T) {
+	for _, wall := range []bool{false, true} {
+		for _, cached := range []bool{false, true} {
+			s := rows.NewKeyValue("kv", serde.String(), serde.Int64())
+			s.Cached = cached
+			s.Expiring(1_000_000, wall)
+			set := allocSet(t, s)
+			kv, _ := set.Store("kv")
+			table := kv.(*rows.KeyValue[string, int64]).T
+			at := int64(1)
+			wantAllocs(t, "a put of a row that lives on", 0, func() {
+				at++
+				set.SetWall(at)
+				if err := table.Advance(at); err != nil {
+					t.Fatal(err)
+				}
+				if err := table.Set("k", at, at); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+	}
+}

@@ -184,7 +184,7 @@ func TestDeclarations(t *testing.T) {
 	wantError(t, err, `store "kv"`, "engine")
 	d := state.KeyValueStore("kv", serde.String(), serde.Int64(), state.TTL(1))
 	_, err = store.Open(mem.New(), nil, []*rows.Spec{spec(d)})
-	wantError(t, err, `store "kv": not supported yet: TTL`)
+	wantError(t, err, `store "kv": TTL(1ns) is not a whole number`)
 	s, err := store.Open(mem.New(), nil, []*rows.Spec{kvSpec("kv")})
 	check(t, err)
 	if _, ok := s.Store("nobody"); ok {

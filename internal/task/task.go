@@ -26,6 +26,7 @@ type Config struct {
 	Stats     *flow.Stats
 	OnError   flow.Handler
 	OnDropped flow.DropHandler
+	Around    flow.Wrapper
 	Pause     func(time.Duration) error
 	Calls     flow.Calls // for this task alone; nil where no node needs it
 	Atomic    bool       // see flow.Env
@@ -86,7 +87,7 @@ type Task struct {
 func New(c Config) (*Task, error) {
 	t := &Task{c: c, idleUntil: -1, quiet: -1, confirmed: -1, byName: map[flow.TopicPartition]*input{}}
 	t.env = &flow.Env{
-		App: c.App, Task: c.Name, Partition: c.Partition, Stores: c.Stores, Out: c.Out, OnError: c.OnError, OnDropped: c.OnDropped,
+		App: c.App, Task: c.Name, Partition: c.Partition, Stores: c.Stores, Out: c.Out, OnError: c.OnError, OnDropped: c.OnDropped, Around: c.Around,
 		Stats: c.Stats, StreamTime: -1, WallTime: c.Now, Pause: c.Pause, Recovers: c.Recovers, EmitEvery: c.EmitEvery, CloseIdle: c.CloseIdle,
 		Calls: c.Calls, Atomic: c.Atomic, Starts: map[flow.TopicPartition]int64{},
 	}
