@@ -74,8 +74,12 @@ func (b *Builder) reuse(o *op, s *topology.Store) {
 	if !b.rules.reuseSourceTopics || from == nil {
 		return
 	}
-	if from.obstacle != "" {
-		b.graph.Warn(fmt.Sprintf("%s: store %q keeps a changelog of its own, for topic %q cannot restore it: %s", o, s.Name, from.topic, from.obstacle))
+	obstacle := from.obstacle
+	if obstacle == "" && s.TTL > 0 {
+		obstacle = "rows leave it that stay in the topic"
+	}
+	if obstacle != "" {
+		b.graph.Warn(fmt.Sprintf("%s: store %q keeps a changelog of its own, for topic %q cannot restore it: %s", o, s.Name, from.topic, obstacle))
 		return
 	}
 	if o.topicConfig != nil {
