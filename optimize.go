@@ -9,18 +9,23 @@ import (
 )
 
 // Optimization is a rule that changes the topology without changing results (Kafka's topology.optimization). Describe shows what came of it. It changes
-// which internal topics there are: a running app needs Kafka's application reset, or a new name, before it is built with other rules.
+// which internal topics and stores there are: name it from an app's first day, or give the app another name.
 type Optimization struct{ set func(*rules) }
 
 // rules are those that Build was given.
 type rules struct{ reuseSourceTopics, mergeRepartitions, singleStoreSelfJoin bool }
 
-// ReuseSourceTopics makes source tables use their topic as changelog.
+// ReuseSourceTopics makes source tables use their topic as changelog (Kafka's reuse.ktable.source.topics). The topic must keep the last value of each key,
+// as a compacted one does; that is not checked. A table is restored as it was processed, up to the committed offset: null keys and what cannot be decoded
+// are left out, about the latter OnError is asked again. Tables with EventTimeBy, UsePartitionTime, WallClockTime or StartAt elsewhere than at the start
+// keep a changelog of their own. An app may begin with it at any time, but not leave it.
 func ReuseSourceTopics() Optimization {
 	return Optimization{func(r *rules) { r.reuseSourceTopics = true }}
 }
 
-// MergeRepartitions makes one repartition topic of those below one key change, where no value changes in between.
+// MergeRepartitions makes one repartition topic of those below one key change, where no value changes in between (Kafka's merge.repartition.topics). The
+// first gives its name; what only passes records on in between comes to stand below. Repartition, and topics with Partitions, PartitionBy or TopicConfig,
+// stay.
 func MergeRepartitions() Optimization {
 	return Optimization{func(r *rules) { r.mergeRepartitions = true }}
 }
