@@ -34,6 +34,9 @@ func TestSaboteursAreCaught(t *testing.T) {
 		{"offsets are committed whoever the member is", everyCount, exactly, unfence},
 		{"what was aborted is read", paying, exactly, readAll},
 		{"a store forgets a write", everyCount, exactly, forgetWrites},
+		{"an output is written twice", asking, exactly, doubleOne},
+		{"an offset is committed too far", asking, least, commitTooFar},
+		{"a store forgets a write", asking, exactly, forgetWrites},
 	} {
 		t.Run(c.what+", "+c.scene().name+", "+c.plan.String(), func(t *testing.T) {
 			c.plan.sabotage = c.sabotage
