@@ -60,7 +60,7 @@ func countsTo(t weir.Table[text, int64], topic string) {
 func repartitions(b *weir.Builder) {
 	s := weir.KeyBy(in(b), value)
 	counts(weir.Count(s.GroupByKey(weir.Named("g1")), "agg1"))
-	weir.Reduce(s.GroupByKey(weir.Named("g2")), "agg2", joined).ToStream().To(topicOf("out-2"))
+	weir.Reduce(s.GroupByKey(weir.Named("g2"), weir.KeySerde(texts), weir.ValueSerde(texts)), "agg2", joined).ToStream().To(topicOf("out-2"))
 }
 
 func repartitionsLater(b *weir.Builder) {

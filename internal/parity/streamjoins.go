@@ -62,7 +62,7 @@ func streamJoins() map[string]Build {
 		"inner-long":           joining(inner, window.Within(100*time.Second).Grace(sec(30))),
 		"inner-rekeyed":        rekeyed(inner),
 		"inner-key": func(b *weir.Builder) {
-			out(weir.Join(in(b), in2(b), "j", within, func(k, l, r text) text { return cat(k, ":", l, "/", r) }))
+			out(weir.Join(in(b), in2(b), "j", within, func(k, l, r text) text { return cat(k, ":", l, "/", r) }, weir.OtherSerde(texts)))
 		},
 		"inner-to-null": func(b *weir.Builder) {
 			out(weir.Join(in(b), in2(b), "j", within, func(_, l, r text) text { return ifLow(l, cat(l, "/", r)) }))

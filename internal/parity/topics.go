@@ -31,7 +31,15 @@ func events() map[string]Build {
 		"event-time-fail": func(b *weir.Builder) { out(timed(b)) },
 		"partition-time":  func(b *weir.Builder) { out(timed(b, weir.UsePartitionTime())) },
 		"wall-clock":      func(b *weir.Builder) { out(weir.From(b, topicOf("in"), weir.WallClockTime())) },
-		"two-times":       func(b *weir.Builder) { out(timed(b).Merge(from(b, "in2"))) },
+		"two-times": func(b *weir.Builder) {
+			by := topicOf("in").EventTimeBy(func(r weir.Record[text, text], _ time.Time) time.Time {
+				if r.IsNull() {
+					return r.Time
+				}
+				return ownTime(r.Value)
+			})
+			out(weir.From(b, by).Merge(from(b, "in2")))
+		},
 		"partition-by-value": partitioned(func(_, v text, n int) int {
 			switch {
 			case v == nil:
