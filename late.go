@@ -18,7 +18,7 @@ type Late[V any] struct {
 }
 
 // LateTo sends records that come after their window has closed to a topic, once per missed window; the types are checked by Build. Key, time and
-// headers are the record's. The record is still counted as dropped, once per window. A record that comes too late for every sliding window is one, of
+// headers are the record's. The record is still counted as dropped, as without the option. A record that comes too late for every sliding window is one, of
 // the window that ends at it; of a session it is the one that the record would have become part of. It fits windowed aggregations but unlimited
 // ones, which never close, and Adding.
 func LateTo[K, V any](t Topic[K, Late[V]]) OpOption {

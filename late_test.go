@@ -94,7 +94,8 @@ func TestLateWindowsAgainstTheirDefinition(t *testing.T) {
 	})
 }
 
-// What is told is what is counted, by every kind of windows.
+// What is told is what is counted, by every kind of windows. A closed sliding window that is a record's own, and also the one after the record before, is
+// counted twice, as in Kafka, and told once.
 func TestLateRecordsAreThoseCounted(t *testing.T) {
 	kinds := map[string]window.Spec{
 		"sliding": window.Sliding(ms(15)).Grace(ms(10)), "sessions": window.Session(ms(10)).Grace(ms(5)), "tumbling": window.Tumbling(ms(10)),
@@ -107,8 +108,9 @@ func TestLateRecordsAreThoseCounted(t *testing.T) {
 				live(d, happenings(1, "commit", "restart").Draw(r, "all"))
 				own := shownLate(d, lateTexts)
 				same(r, "of all", shownLate(d, lateTextsToo), own)
-				if got := d.Dropped()["one"]["late"]; got != int64(len(own)) {
-					r.Fatalf("%d are counted, %d told: %q", got, len(own), own)
+				got, told := d.Dropped()["one"]["late"], int64(len(own))
+				if got < told || got > told && name != "sliding" || got > 2*told {
+					r.Fatalf("%d are counted, %d told: %q", got, told, own)
 				}
 				some = some || len(own) > 0
 			})
