@@ -11,7 +11,6 @@ import (
 // The cases were recorded without caches, and so are played without: then joins of streams scan their stores. With room they read memory, and nothing else
 // may change.
 func TestStreamJoinsReadMemoryAlike(t *testing.T) {
-	alone(t)
 	played := 0
 	for name, build := range parity.Builders() {
 		if !strings.HasPrefix(name, "stream-stream/") {

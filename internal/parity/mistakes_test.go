@@ -159,7 +159,6 @@ var mistakes = []mistake{
 // TestMistakesAreNoticed makes the mistakes that cost the most, and wants each to be seen. Those about commits, which no topology shows, are made by the
 // saboteurs of internal/chaos.
 func TestMistakesAreNoticed(t *testing.T) {
-	alone(t)
 	for _, m := range mistakes {
 		t.Run(m.name, func(t *testing.T) {
 			c := read(t, m.seenIn)

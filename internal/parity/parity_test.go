@@ -3,7 +3,6 @@ package parity_test
 import (
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -34,7 +33,6 @@ func read(t testing.TB, name string) *parity.Case {
 
 // TestCases plays every recorded run of every case, and compares all that comes of it; and the first once more, with upsets.
 func TestCases(t *testing.T) {
-	alone(t)
 	for name, build := range parity.Builders() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -77,24 +75,10 @@ func differences(t *testing.T, c *parity.Case, build parity.Build) (all []string
 
 // runs is how many of a case's runs are played: all, but few where haste is asked for.
 func runs(all int) int {
-	if testing.Short() && !manySeeds() {
+	if testing.Short() {
 		return min(all, 4)
 	}
 	return all
-}
-
-// manySeeds says whether WEIR_SEEDS is 10 or more.
-func manySeeds() bool {
-	n, _ := strconv.Atoi(os.Getenv("WEIR_SEEDS"))
-	return n >= 10
-}
-
-// alone is for what runs on one goroutine: the race detector has nothing to find there, and takes ten times as long. With many seeds it looks all the same.
-func alone(t *testing.T) {
-	t.Helper()
-	if slowed && !manySeeds() {
-		t.Skip("one goroutine does all of it")
-	}
 }
 
 // TestBuildersAreOfCases finds builders, and exceptions, of cases that do not exist.
@@ -117,7 +101,6 @@ func TestBuildersAreOfCases(t *testing.T) {
 
 // TestDifferencesOccur finds differences on purpose that no longer change anything.
 func TestDifferencesOccur(t *testing.T) {
-	alone(t)
 	if n := len(parity.Differences); n > parity.MaxDifferences {
 		t.Errorf("%d differences on purpose, at most %d are allowed", n, parity.MaxDifferences)
 	}

@@ -1,5 +1,0 @@
-//go:build !race
-
-package parity_test
-
-const slowed = false
