@@ -365,7 +365,7 @@ func gateScenario(t *testing.T, at place, sabotage bool, polls int) error {
 		ungated += w.ungated.Load()
 	}
 	t.Logf("%d callbacks, %d while the worker worked", calls, ungated)
-	if calls < 10 {
+	if calls < 10 && ungated == 0 {
 		t.Errorf("only %d callbacks: nothing was tried", calls)
 	}
 	if ungated > 0 {
