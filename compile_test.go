@@ -5,32 +5,27 @@ import (
 	"cmp"
 	"fmt"
 	"go/ast"
-	"go/importer"
 	"go/parser"
 	"go/token"
 	"go/types"
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/weirstream/weir/internal/surface"
 )
 
-// exports are the compiled packages that weir and its users import, from Go's build cache.
-func exports(t *testing.T) func(path string) (io.ReadCloser, error) {
+// exports imports the packages that weir and its users import.
+func exports(t *testing.T, fset *token.FileSet) types.Importer {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}={{.Export}}", ".", "./serde", "./state/...", "./window", "./processor", "./query", "./weirtest", "./devbroker").Output()
+	imp, err := surface.Importer(fset, ".", "./serde", "./state/...", "./window", "./processor", "./query", "./weirtest", "./devbroker")
 	if err != nil {
-		t.Fatalf("go list: %v", err)
+		t.Fatal(err)
 	}
-	files := map[string]string{}
-	for line := range strings.Lines(string(out)) {
-		path, file, _ := strings.Cut(strings.TrimSpace(line), "=")
-		files[path] = file
-	}
-	return func(path string) (io.ReadCloser, error) { return os.Open(files[path]) }
+	return imp
 }
 
 // typeErrors are the errors in a source, by line.
@@ -42,7 +37,7 @@ func typeErrors(t *testing.T, name string, src []byte) map[int]string {
 		t.Fatal(err)
 	}
 	errs := map[int]string{}
-	conf := types.Config{Importer: importer.ForCompiler(fset, "gc", exports(t)), Error: func(err error) {
+	conf := types.Config{Importer: exports(t, fset), Error: func(err error) {
 		e := err.(types.Error)
 		if line := fset.Position(e.Pos).Line; errs[line] == "" && !e.Soft {
 			errs[line] = e.Msg
@@ -233,25 +228,13 @@ func TestOperatorsChain(t *testing.T) {
 // operators are the package's exported functions and methods that take a stream, a table or a group, by name.
 func operators(t *testing.T) (names []string) {
 	t.Helper()
-	lookup := exports(t)
-	pkg, err := importer.ForCompiler(token.NewFileSet(), "gc", lookup).Import("github.com/weirstream/weir")
+	pkg, err := exports(t, token.NewFileSet()).Import("github.com/weirstream/weir")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range pkg.Scope().Names() {
-		switch o := pkg.Scope().Lookup(name).(type) {
-		case *types.Func:
-			if in := o.Signature().Params(); o.Exported() && in.Len() > 0 && flows(in.At(0).Type()) {
-				names = append(names, name)
-			}
-		case *types.TypeName:
-			if named, ok := o.Type().(*types.Named); ok && o.Exported() && flows(named) {
-				for m := range named.Methods() {
-					if m.Exported() {
-						names = append(names, name+"."+m.Name())
-					}
-				}
-			}
+	for _, f := range surface.Functions(pkg) {
+		if of, in := surface.Receiver(f), f.Signature().Params(); of != nil && flows(of) || of == nil && in.Len() > 0 && flows(in.At(0).Type()) {
+			names = append(names, surface.Name(f))
 		}
 	}
 	return names

@@ -3,7 +3,6 @@ package weir_test
 import (
 	"errors"
 	"fmt"
-	"go/importer"
 	"go/token"
 	"go/types"
 	"io/fs"
@@ -52,7 +51,7 @@ var (
 // public looks up what the public packages export; nil where they do not.
 func public(t *testing.T) func(pkg, name string) types.Object {
 	t.Helper()
-	imp := importer.ForCompiler(token.NewFileSet(), "gc", exports(t))
+	imp := exports(t, token.NewFileSet())
 	return func(pkg, name string) types.Object {
 		path := "github.com/weirstream/weir"
 		switch pkg {

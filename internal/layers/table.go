@@ -71,6 +71,7 @@ var table = []room{
 	{13, "internal/parity", testOnly},
 	{13, "internal/scenario", testOnly},
 	{13, "internal/soak", testOnly},
+	{13, "internal/surface", testOnly},
 }
 
 // beside lists which package of its own floor a package may stand upon.

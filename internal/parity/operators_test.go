@@ -1,19 +1,17 @@
 package parity_test
 
 import (
-	"bytes"
 	"go/ast"
-	"go/importer"
 	"go/parser"
 	"go/token"
 	"go/types"
-	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/weirstream/weir/internal/surface"
 )
 
 const weirPath = "github.com/weirstream/weir"
@@ -57,24 +55,6 @@ const (
 	waits   = "Kafka Streams' functions do not wait for others"
 )
 
-// exports are the compiled packages that a package imports, from Go's build cache.
-func exports(t *testing.T, pkg string) func(path string) (io.ReadCloser, error) {
-	t.Helper()
-	cmd := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}={{.Export}}", pkg)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("go list: %v\n%s", err, stderr.Bytes())
-	}
-	files := map[string]string{}
-	for line := range strings.Lines(string(out)) {
-		path, file, _ := strings.Cut(strings.TrimSpace(line), "=")
-		files[path] = file
-	}
-	return func(path string) (io.ReadCloser, error) { return os.Open(files[path]) }
-}
-
 // builders are what the builders of cases use of package weir, and that package.
 func builders(t *testing.T) (used map[string]bool, weir *types.Package) {
 	t.Helper()
@@ -94,7 +74,10 @@ func builders(t *testing.T) (used map[string]bool, weir *types.Package) {
 		}
 		files = append(files, f)
 	}
-	imp := importer.ForCompiler(fset, "gc", exports(t, "."))
+	imp, err := surface.Importer(fset, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
 	info := &types.Info{Uses: map[*ast.Ident]types.Object{}}
 	if _, err := (&types.Config{Importer: imp}).Check("parity", fset, files, info); err != nil {
 		t.Fatal(err)
@@ -102,7 +85,7 @@ func builders(t *testing.T) (used map[string]bool, weir *types.Package) {
 	used = map[string]bool{}
 	for _, obj := range info.Uses {
 		if f, ok := obj.(*types.Func); ok && f.Pkg() != nil && f.Pkg().Path() == weirPath {
-			used[spelling(f.Origin())] = true
+			used[surface.Name(f.Origin())] = true
 		}
 	}
 	if weir, err = imp.Import(weirPath); err != nil {
@@ -111,37 +94,11 @@ func builders(t *testing.T) (used map[string]bool, weir *types.Package) {
 	return used, weir
 }
 
-// spelling is a function's name, with its receiver's: Stream.Filter.
-func spelling(f *types.Func) string {
-	recv := f.Signature().Recv()
-	if recv == nil {
-		return f.Name()
-	}
-	at := recv.Type()
-	if p, ok := at.(*types.Pointer); ok {
-		at = p.Elem()
-	}
-	return at.(*types.Named).Obj().Name() + "." + f.Name()
-}
-
 // operators are the functions and methods with which topologies are made, and the options of operators.
 func operators(weir *types.Package) (all []string) {
-	for _, name := range weir.Scope().Names() {
-		switch obj := weir.Scope().Lookup(name).(type) {
-		case *types.Func:
-			if obj.Exported() && builds(obj) {
-				all = append(all, spelling(obj))
-			}
-		case *types.TypeName:
-			named, ok := obj.Type().(*types.Named)
-			if !ok || !obj.Exported() {
-				continue
-			}
-			for m := range named.Methods() {
-				if m.Exported() && builds(m) {
-					all = append(all, spelling(m))
-				}
-			}
+	for _, f := range surface.Functions(weir) {
+		if builds(f) {
+			all = append(all, surface.Name(f))
 		}
 	}
 	return all
