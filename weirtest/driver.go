@@ -206,8 +206,11 @@ func (d *Driver) Rebuild() {
 	d.t.Helper()
 	d.must(d.try(func() error {
 		return d.again(func() error {
-			defer func() { d.life++ }()
-			return d.drain()
+			if err := d.drain(); err != nil {
+				return err
+			}
+			d.life++
+			return nil
 		})
 	}))
 }

@@ -30,6 +30,9 @@ type asking interface {
 	owes() bool  // it has something to write in the next commit, whatever comes until then
 }
 
+// Asks reports whether any node of the task asks: in the others no call can have ended.
+func (e *Env) Asks() bool { return len(e.asking) > 0 }
+
 // Full says that a node of the task holds as many records open as it may: the task takes no more until a call has ended.
 func (e *Env) Full() bool {
 	for _, a := range e.asking {

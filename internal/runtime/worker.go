@@ -443,8 +443,9 @@ func (w *worker) maybeCommit(ctx context.Context) error {
 // commit makes the work of all tasks durable (I3).
 func (w *worker) commit(ctx context.Context) error {
 	w.began = time.Time{}
-	defer func() { w.committed = time.Now() }() // a commit that takes long is not followed by the next at once
-	if w.group.Fenced() {                       // what caches would write now could hide what others have written
+	// Counted from here on: a commit that takes long is not followed by the next at once.
+	defer func() { w.committed = time.Now() }()
+	if w.group.Fenced() { // what caches would write now could hide what others have written
 		return kafka.ErrFenced
 	}
 	if err := w.out.allowed(); err != nil {

@@ -49,7 +49,7 @@ func (t *Task) Finish(now int64) (n int, err error) {
 
 // finishSome finishes calls; waits says that no record is to be taken before another has ended.
 func (t *Task) finishSome() (waits bool, err error) {
-	if t.c.Calls == nil {
+	if !t.env.Asks() {
 		return false, nil
 	}
 	for {
@@ -65,7 +65,7 @@ func (t *Task) finishSome() (waits bool, err error) {
 }
 
 func (t *Task) finish() (n int, err error) {
-	if t.c.Calls == nil {
+	if !t.env.Asks() {
 		return 0, nil
 	}
 	for {
