@@ -63,21 +63,7 @@ func quietSessions(all []happening, gap, grace int64) said {
 	m, stored := &model{}, int64(-1)
 	done := func(b *box) bool { return b.end < m.now-grace-gap }
 	return m.quietly(all, func(at int64) int64 { return at + gap + grace + 1 }, func(h happening) {
-		m.ordered()
-		sum := &box{key: h.Key, start: h.At, end: h.At}
-		var met []*box
-		for _, b := range m.boxes {
-			if b.key == h.Key && b.end >= h.At-gap && b.start <= h.At+gap && b.end > stored-gap-grace && !done(b) {
-				met = append(met, b)
-				sum.start, sum.end, sum.sum = min(sum.start, b.start), max(sum.end, b.end), sum.sum+b.sum
-			}
-		}
-		if done(sum) {
-			m.late++
-			return
-		}
-		m.updates = append(m.updates, merge(&m.boxes, met, sum, h.Value)...)
-		stored = max(stored, sum.end)
+		stored = max(stored, m.session(h, gap, func(b *box) bool { return b.end > stored-gap-grace && !done(b) }, done))
 	}, done)
 }
 

@@ -218,22 +218,27 @@ func sessionsOf(all []happening, gap, grace, retention int64, onClose bool, l lo
 	closed := func() int64 { return m.now - grace - gap }
 	done := func(b *box) bool { return b.end < closed() }
 	return m.run(all, l, closed, func(h happening) {
-		m.ordered()
-		sum := &box{key: h.Key, start: h.At, end: h.At}
-		var met []*box
-		for _, b := range m.boxes {
-			if b.key == h.Key && b.end >= h.At-gap && b.start <= h.At+gap && b.end > stored-retention {
-				met = append(met, b)
-				sum.start, sum.end, sum.sum = min(sum.start, b.start), max(sum.end, b.end), sum.sum+b.sum
-			}
-		}
-		if done(sum) {
-			m.late++
-			return
-		}
-		m.updates = append(m.updates, merge(&m.boxes, met, sum, h.Value)...)
-		stored = max(stored, sum.end)
+		stored = max(stored, m.session(h, gap, func(b *box) bool { return b.end > stored-retention }, done))
 	}, done)
+}
+
+// session merges a record with the sessions near it that are shown, and returns where that ends; −1 where it is late.
+func (m *model) session(h happening, gap int64, shown, done func(*box) bool) int64 {
+	m.ordered()
+	sum := &box{key: h.Key, start: h.At, end: h.At}
+	var met []*box
+	for _, b := range m.boxes {
+		if b.key == h.Key && b.end >= h.At-gap && b.start <= h.At+gap && shown(b) {
+			met = append(met, b)
+			sum.start, sum.end, sum.sum = min(sum.start, b.start), max(sum.end, b.end), sum.sum+b.sum
+		}
+	}
+	if done(sum) {
+		m.late++
+		return -1
+	}
+	m.updates = append(m.updates, merge(&m.boxes, met, sum, h.Value)...)
+	return sum.end
 }
 
 // merge replaces the sessions that were met by their sum, with one value more.

@@ -4,7 +4,6 @@ package parity_test
 
 import (
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/weirstream/weir/internal/kafkatest"
@@ -32,7 +31,7 @@ func (s *spread) sweep() {
 	all, err := s.adm.ListTopics(s.ctx)
 	s.must(err)
 	own := s.topics(s.c.Runs[0])
-	mine := slices.DeleteFunc(all.Names(), func(topic string) bool { return !slices.Contains(own, topic) && !strings.HasPrefix(topic, "app-") })
+	mine := slices.DeleteFunc(all.Names(), func(topic string) bool { return !slices.Contains(own, topic) && !internal(topic) })
 	_, err = s.adm.DeleteTopics(s.ctx, mine...)
 	s.must(err)
 	_, err = s.adm.DeleteGroup(s.ctx, "app")

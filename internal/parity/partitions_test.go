@@ -62,16 +62,25 @@ func (s *spread) must(err error) {
 	}
 }
 
-// topics are the case's own: what is sent to, and what was written that is not internal.
-func (s *spread) topics(run parity.Run) []string {
+// with are the case's inputs, and the topics that a run has written to and that are to be kept.
+func (s *spread) with(run parity.Run, keep func(topic string) bool) []string {
 	all := slices.Clone(s.c.Inputs)
 	for _, step := range run.Steps {
 		for _, r := range step.Out {
-			if !strings.HasPrefix(r.Topic, "app-") && !slices.Contains(all, r.Topic) {
+			if keep(r.Topic) && !slices.Contains(all, r.Topic) {
 				all = append(all, r.Topic)
 			}
 		}
 	}
+	return all
+}
+
+// internal reports whether a topic is made by the app.
+func internal(topic string) bool { return strings.HasPrefix(topic, "app-") }
+
+// topics are the case's own: what is sent to, and what was written that is not internal.
+func (s *spread) topics(run parity.Run) []string {
+	all := s.with(run, func(topic string) bool { return !internal(topic) })
 	if !slices.Contains(all, "out") {
 		all = append(all, "out")
 	}
@@ -143,15 +152,7 @@ func (s *spread) drained() bool {
 
 // read are the topics that the app reads: the inputs, and of its own those through which the first run went, which a name alone does not tell from other apps'.
 func (s *spread) read() []string {
-	all := slices.Clone(s.c.Inputs)
-	for _, step := range s.c.Runs[0].Steps {
-		for _, r := range step.Out {
-			if strings.HasPrefix(r.Topic, "app-") && !parity.IsChangelog(r.Topic) && !slices.Contains(all, r.Topic) {
-				all = append(all, r.Topic)
-			}
-		}
-	}
-	return all
+	return s.with(s.c.Runs[0], func(topic string) bool { return internal(topic) && !parity.IsChangelog(topic) })
 }
 
 // table is the last value of each key of a topic.

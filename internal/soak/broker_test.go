@@ -5,6 +5,7 @@ package soak
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -39,6 +40,27 @@ func newClient(t *testing.T, addr string, opts ...kgo.Opt) *kgo.Client {
 	}
 	t.Cleanup(client.Close)
 	return client
+}
+
+// create makes topics whose names are not ours to choose, waits until they are there, and removes them when the test ends.
+func (b *broker) create(partitions int32, names ...string) {
+	b.t.Helper()
+	made, err := b.admin.CreateTopics(b.t.Context(), partitions, 1, nil, names...)
+	if err == nil {
+		err = made.Error()
+	}
+	if err != nil {
+		b.t.Fatalf("create %v: %v", names, err)
+	}
+	b.t.Cleanup(func() { b.remove(names...) })
+	waitFor(b.t, fmt.Sprintf("topics %v are there", names), 30*time.Second, func() bool {
+		ends, err := b.admin.ListEndOffsets(b.t.Context(), names...)
+		whole := err == nil && ends.Error() == nil
+		for _, name := range names {
+			whole = whole && len(ends[name]) == int(partitions)
+		}
+		return whole
+	})
 }
 
 // internal removes an app's internal topics and its group when the test ends.

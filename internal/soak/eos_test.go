@@ -111,18 +111,10 @@ func awaitTakeOver(t *testing.T, p *process) {
 	p.running()
 }
 
-// eosTopics makes the topics, whose names are not ours to choose.
+// eosTopics makes the topics.
 func eosTopics(b *broker) {
 	b.t.Helper()
-	names := append(append([]string{"data"}, eosOfData...), eosOfRepartition...)
-	made, err := b.admin.CreateTopics(b.t.Context(), eosPartitions, 1, nil, names...)
-	if err == nil {
-		err = made.Error()
-	}
-	if err != nil {
-		b.t.Fatalf("create %v: %v", names, err)
-	}
-	b.t.Cleanup(func() { b.remove(names...) })
+	b.create(eosPartitions, append(append([]string{"data"}, eosOfData...), eosOfRepartition...)...)
 	b.internal(eosApp)
 }
 
@@ -157,9 +149,13 @@ func eosProps(t *testing.T, addr string) string {
 
 func javaCommand(ctx context.Context, props, command string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join("..", "..", "scripts", "kafka.sh"), "java-eos", props, command)
-	// It lives for seconds: what the second compiler and a parallel collector cost is not earned back.
-	cmd.Env = append(os.Environ(), "JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx256m")
+	cmd.Env = javaEnv()
 	return cmd
+}
+
+// javaEnv is for a program that lives for seconds: what the second compiler and a parallel collector cost is not earned back.
+func javaEnv() []string {
+	return append(os.Environ(), "JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx256m")
 }
 
 func startJava(t *testing.T, props, command string) *java {

@@ -5,9 +5,7 @@ package soak
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -80,15 +78,7 @@ func wrongCount(b *broker) {
 func relationalMade(b *broker) {
 	b.t.Helper()
 	for topic, partitions := range relationalTopics {
-		made, err := b.admin.CreateTopics(b.t.Context(), partitions, 1, nil, topic)
-		if err = errors.Join(err, made.Error()); err != nil {
-			b.t.Fatalf("create %s: %v", topic, err)
-		}
-		b.t.Cleanup(func() { b.remove(topic) })
-		waitFor(b.t, topic+" is there", 30*time.Second, func() bool {
-			ends, err := b.admin.ListEndOffsets(b.t.Context(), topic)
-			return err == nil && ends.Error() == nil && len(ends[topic]) == int(partitions)
-		})
+		b.create(partitions, topic)
 	}
 	b.internal(relationalApp)
 }
@@ -101,7 +91,7 @@ func relationalLaunch(t *testing.T, addr string) launch {
 func relationalJava(ctx context.Context, half, addr string, seconds int) (string, error) {
 	scripts := filepath.Join("..", "..", "scripts")
 	cmd := exec.CommandContext(ctx, filepath.Join(scripts, "kafka.sh"), "java", filepath.Join(scripts, "kafka", "Relational.java"), half, addr, fmt.Sprint(seconds))
-	cmd.Env = append(os.Environ(), "JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx256m")
+	cmd.Env = javaEnv()
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
