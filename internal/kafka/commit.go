@@ -91,6 +91,7 @@ func Commit(ctx context.Context, g *Group, p *Producer, in CommitInput) (Outcome
 	if err := g.owns(in.Offsets); err != nil {
 		return NothingCommitted, err
 	}
+	c.in.Offsets = g.lasting(in.Offsets)
 	if err := c.step(stepFlush, func() error { return p.Flush(ctx) }); err != nil {
 		return NothingCommitted, err
 	}

@@ -28,7 +28,8 @@ type Handler interface {
 	// Assigned names the partitions that came; reading of them begins later, with Polled.Started. Pause here those that
 	// are not to be read at once.
 	Assigned(ctx context.Context, plan Plan, added []TP)
-	// Revoked names partitions that must be given up. The member still owns them: this is the last moment to commit.
+	// Revoked names partitions that must be given up. The member still owns them: this is the last moment to commit. Those of a topic that was
+	// deleted and made again come in the Assigned that follows, from the beginning; a Commit leaves their offsets out.
 	Revoked(ctx context.Context, gone []TP)
 	// Lost names partitions that others may own already. Nothing can be committed.
 	Lost(ctx context.Context, gone []TP)
@@ -97,6 +98,7 @@ type part struct {
 	cut    *int64 // where the log was found to have been cut off, below what was read of it; until reading begins anew
 	first  *int64 // where reading began first
 	gone   bool   // the client was told to forget the topic
+	remade bool   // the topic was deleted and made again: a position in the old one says nothing of the new
 }
 
 type partState uint8
@@ -292,6 +294,16 @@ func (g *Group) identity() (member string, generation int32, err error) {
 	return g.member, generation, nil
 }
 
+// lasting leaves out the offsets of partitions whose topic was made again.
+func (g *Group) lasting(offsets []Offset) []Offset {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(offsets), func(o Offset) bool {
+		p := g.parts[o.TP]
+		return p != nil && p.remade
+	})
+}
+
 // owns returns ErrFenced for the first of some offsets whose partition is not the member's.
 func (g *Group) owns(offsets []Offset) error {
 	g.mu.Lock()
@@ -320,20 +332,16 @@ func (g *Group) Owned() []TP {
 
 // lose gives up everything, and the id with it.
 func (g *Group) lose(ctx context.Context) {
-	g.loseSome(ctx, g.Owned())
+	gone := g.Owned()
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.member = ""
-}
-
-func (g *Group) loseSome(ctx context.Context, tps []TP) {
-	g.mu.Lock()
-	gone := slices.DeleteFunc(slices.Clone(tps), func(tp TP) bool { return g.parts[tp] == nil })
 	g.drop(gone)
 	g.mu.Unlock()
 	if len(gone) > 0 {
 		g.cfg.Handler.Lost(ctx, gone)
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.member = ""
 }
 
 // drop forgets partitions; g.mu is held.
@@ -357,12 +365,24 @@ func (g *Group) onAssigned(ctx context.Context, _ *kgo.Client, added map[string]
 	<-g.opened
 	g.fence()
 	tps := flatten(added)
-	// The client begins partitions anew that it had already when their topic was deleted and made again.
-	g.loseSome(ctx, tps)
+	g.revoke(ctx, g.begunAnew(tps))
 	plan, fresh, ok := g.adopt(tps)
 	if ok {
 		g.cfg.Handler.Assigned(ctx, plan, fresh)
 	}
+}
+
+// begunAnew marks and returns the partitions that the member had already: the client begins those anew whose topic was deleted and made again.
+func (g *Group) begunAnew(tps []TP) (known []TP) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, tp := range tps {
+		if p := g.parts[tp]; p != nil {
+			p.remade = true
+			known = append(known, tp)
+		}
+	}
+	return known
 }
 
 // adopt records the identity and what is new to us. That may be more than is new to the client, which forgets nothing
@@ -399,6 +419,11 @@ func (g *Group) onRevoked(ctx context.Context, _ *kgo.Client, lost map[string][]
 	g.mu.Lock()
 	gone := slices.DeleteFunc(flatten(lost), func(tp TP) bool { return g.parts[tp] == nil })
 	g.mu.Unlock()
+	g.revoke(ctx, gone)
+}
+
+// revoke gives up partitions that are still the member's.
+func (g *Group) revoke(ctx context.Context, gone []TP) {
 	if len(gone) == 0 {
 		return
 	}

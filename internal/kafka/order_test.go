@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -168,5 +169,36 @@ func TestHandlerSaboteur(t *testing.T) {
 	c.rebalance(flatten(map[string][]int32{"a": {0}}))
 	if len(c.l.faults) == 0 {
 		t.Error("the saboteur was not caught")
+	}
+}
+
+// leaver asks at each revocation what a commit would hold.
+type leaver struct {
+	*listener
+	g    *Group
+	left [][]Offset
+}
+
+func (l *leaver) Revoked(ctx context.Context, gone []TP) {
+	l.listener.Revoked(ctx, gone)
+	l.left = append(l.left, l.g.lasting([]Offset{{TP: TP{Topic: "a"}, Offset: 7}, {TP: TP{Topic: "b"}, Offset: 9}}))
+}
+
+// A topic that was made again is revoked, not lost: what was read of others can be committed, and no position of the old one.
+func TestRemadeTopicIsRevoked(t *testing.T) {
+	c := newFakeClient(true)
+	l := &leaver{listener: c.l, g: c.g}
+	c.g.cfg.Handler = l
+	both := []TP{{Topic: "a"}, {Topic: "b"}}
+	c.rebalance(both)
+	c.g.onAssigned(context.Background(), nil, byTopic(both[1:]))
+	if want := [][]Offset{{{TP: both[0], Offset: 7}}}; !reflect.DeepEqual(l.left, want) {
+		t.Errorf("commits hold %v, want %v", l.left, want)
+	}
+	if after := c.g.lasting([]Offset{{TP: both[1], Offset: 1}}); len(after) != 1 {
+		t.Error("a position in the new topic cannot be committed")
+	}
+	if len(c.l.faults) > 0 || !slices.Equal(c.g.Owned(), both) {
+		t.Errorf("owned %v, faults %v", c.g.Owned(), c.l.faults)
 	}
 }

@@ -348,8 +348,9 @@ func TestPatternBegins(t *testing.T) {
 // A topic of the pattern may be deleted, and made again: the others are read on, what had been counted stays counted.
 func TestPatternShrinks(t *testing.T) {
 	guarantees(t, func(t *testing.T, eos bool) {
+		t.Parallel() // a commit waits for deleted topics
 		t.Run("count", func(t *testing.T) {
-			t.Parallel() // a commit waits for deleted topics
+			t.Parallel()
 			s := newScenario(t, eos)
 			shrinks(s, s.counting(), s.counted)
 		})
@@ -383,5 +384,44 @@ func shrinks(s *scenario, topo *weir.Topology, done func()) {
 	s.feed("in-b", 200)
 	s.feed("in-a", 200)
 	done()
+	s.end(one, two)
+}
+
+// What was read of other topics is committed before a topic that was deleted and made again is read from its beginning: nothing of theirs comes twice.
+func TestRemadeTopicLeavesTheOthers(t *testing.T) {
+	guarantees(t, func(t *testing.T, eos bool) {
+		t.Parallel()
+		for name, topo := range map[string]func(*scenario) (*weir.Topology, func()){
+			"count": func(s *scenario) (*weir.Topology, func()) { return s.counting(), s.counted },
+			"pass":  func(s *scenario) (*weir.Topology, func()) { return s.passing(), s.passed },
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := newScenario(t, eos)
+				topo, done := topo(s)
+				remade(s, topo, done)
+			})
+		}
+	})
+}
+
+func remade(s *scenario, topo *weir.Topology, done func()) {
+	s.create("in-a", 4)
+	s.create("in-b", 4)
+	seldom := weir.CommitInterval(time.Second) // so that there is work to commit
+	one, two := s.start("remade", topo, seldom), s.start("remade", topo, seldom)
+	s.feed("in-a", 200)
+	s.feed("in-b", 200)
+	done()
+	for range 2 {
+		s.delete("in-b")
+		s.create("in-b", 4)
+		s.feed("in-b", 20)
+		for range 100 { // until it is noticed, in the middle of work
+			s.feed("in-a", 20)
+			time.Sleep(40 * time.Millisecond)
+		}
+		done()
+	}
 	s.end(one, two)
 }
