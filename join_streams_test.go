@@ -305,6 +305,20 @@ func TestStreamJoinsAgainstTheirDefinition(t *testing.T) {
 	})
 }
 
+// Records of one key and time meet the other side in the order in which they came, also when a crash lay between them.
+func TestStreamJoinKeepsOrderOverACrash(t *testing.T) {
+	record := func(right bool, key, value string) arrival {
+		return arrival{Kind: "record", Right: right, Key: key, Value: value}
+	}
+	for _, kind := range []string{"restart", "rebuild", "crash"} {
+		all := []arrival{record(false, "a", "p"), record(false, "b", "q"), {Kind: kind}, record(false, "b", "r"), record(true, "b", "s")}
+		out, _ := came(t, pairs{retention: 1}.topology(t), all)
+		if want := []string{"b=qs@0", "b=rs@0"}; !slices.Equal(out, want) {
+			t.Errorf("%s: got %q, want %q", kind, out, want)
+		}
+	}
+}
+
 // A join of other windows does not agree with the model.
 func TestTheJoinsModelComplains(t *testing.T) {
 	all := []arrival{{Kind: "record", Key: "a", Value: "x", At: 10}, {Kind: "record", Right: true, Key: "a", Value: "y", At: 14}, {Kind: "record", Key: "b", Value: "z", At: 40}}

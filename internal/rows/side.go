@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -48,7 +49,6 @@ type Side[K, V any] struct {
 	key  []byte // of the record that is put
 	row  []byte
 	log  []byte
-	buf  []byte
 	walk sideWalk
 }
 
@@ -124,19 +124,33 @@ func (s *Side[K, V]) encodeKey(k K) (err error) {
 	return nil
 }
 
-// number takes the next number for a record of s.key. Numbers begin at 1 in each life of a task: those of an earlier life are passed over.
+// number takes the next number for a record of s.key. Numbers begin at 1 in each life of a task: beside records of an earlier life they go on from
+// theirs, so that their order stays that of coming.
 func (s *Side[K, V]) number(at int64) error {
-	for {
-		s.seq = (s.seq + 1) & math.MaxInt32
-		if at > s.before {
-			return nil
-		}
-		var taken bool
-		var err error
-		if s.buf, taken, err = s.host.Get(s.buf[:0], s.local(at)); err != nil || !taken {
+	if at <= s.before {
+		if err := s.goOn(at); err != nil {
 			return err
 		}
 	}
+	s.seq = (s.seq + 1) & math.MaxInt32
+	return nil
+}
+
+// goOn raises the number to the greatest at s.key and a time.
+func (s *Side[K, V]) goOn(at int64) error {
+	lo := s.keys.join(nil, s.key, at, 0)
+	it, err := s.host.Iter(lo, s.keys.join(nil, s.key, at, math.MaxUint32), true)
+	if err != nil {
+		return err
+	}
+	if it.Next() {
+		key := it.Key()
+		s.seq = max(s.seq, binary.BigEndian.Uint32(key[len(key)-seqLen:]))
+	}
+	if err := closed(it); err != nil {
+		return fmt.Errorf("store %q: scan: %w", s.name, err)
+	}
+	return nil
 }
 
 func (s *Side[K, V]) local(at int64) []byte {
