@@ -75,7 +75,8 @@ func TestSlidingWindowsAgainstTheirDefinition(t *testing.T) {
 		unit := rapid.SampledFrom([]int64{2, 100, 20_000}).Draw(r, "unit")
 		diff := unit * rapid.Int64Range(0, 30).Draw(r, "difference")
 		grace := unit * rapid.Int64Range(0, 60).Draw(r, "grace")
-		keep, _ := retaining(r, unit, 2*diff+grace)
+		// One more than the default: with that, as in Kafka, the store hides the first window of a record that comes at the last moment.
+		keep, _ := retaining(r, unit, 2*diff+grace+1)
 		w := window.Sliding(ms(diff)).Grace(ms(grace))
 		all, lateness := punctual(happenings(unit, "commit", "restart", "rebuild", "crash").Draw(r, "all"), diff, grace)
 		want := slidingOf(all, diff, grace, looking{})
