@@ -145,7 +145,7 @@ func TestErrorBelowACache(t *testing.T) {
 	in.SendAt("c", 5, at(4))
 	d.Commit()
 	expect(t, weirtest.Out(d, totals), "b=10@2, c=5@4")
-	expect(t, weirtest.Out(d, outClicks), "a=3@3, b=4@2, c=5@4")
+	expect(t, weirtest.Out(d, outClicks), "b=4@2, a=3@3, c=5@4")
 	if fmt.Sprint(saw) != "[divide clicks 2 3]" {
 		t.Error(saw)
 	}

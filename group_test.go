@@ -88,7 +88,7 @@ func TestCount(t *testing.T) {
 	in.SendRecord(weir.Tombstone[int64]("a", at(20)))
 	d.SendRaw("clicks", 0, nil, []byte{0, 0, 0, 0, 0, 0, 0, 1}, at(30))
 	d.Commit()
-	expect(t, out, "a=2@5, b=1@9")
+	expect(t, out, "b=1@9, a=2@5")
 	if n, k := dropped(d, "null value"), dropped(d, "null key"); n != 1 || k != 1 {
 		t.Errorf("%d null values and %d null keys were dropped", n, k)
 	}

@@ -5,13 +5,14 @@ import (
 	"unsafe"
 )
 
-// dirtyList is the changed rows of a cache in the order of their first change, each with the context of its last one. Contexts are kept in
-// parts, because a task reads few partitions and few records have headers: 32 bytes a row, without pointers, in chunks that all tables of the
-// process share by a pool.
+// dirtyList is the changed rows of a cache in the order of their last changes (as Kafka's NamedCache), each with the context of that change: what is
+// below a flush then sees its time go on as it does for records. Contexts are kept in parts, because a task reads few partitions and few records
+// have headers: 32 bytes a change, without pointers, in chunks that all tables of the process share by a pool.
 type dirtyList struct {
 	chunks  []*dirtyChunk
 	n       int // entries, those given up included
 	live    int
+	walked  bool // a flush goes by positions: none may move
 	sources []origin
 	headers []any
 }
@@ -48,16 +49,48 @@ func (d *dirtyList) push(row uint32) {
 	*d.at(d.n - 1) = dirtyEntry{row: row}
 }
 
-// note adds a row, or renews the context of the one that has a mark, and returns its mark.
+// note puts a row at the end, or moves the one that has a mark there, and returns its mark.
 func (d *dirtyList) note(row, mark uint32, c *Context) uint32 {
-	if mark == 0 {
-		d.push(row)
-		mark = uint32(d.n)
+	headers := uint32(0)
+	if mark != 0 {
+		headers = d.at(int(mark) - 1).headers
 	}
-	e := d.at(int(mark) - 1)
-	e.offset, e.time, e.source = c.Offset, c.Time, d.source(c)
+	if int(mark) != d.n || mark == 0 {
+		d.giveUp(mark)
+		d.push(row)
+	}
+	e := d.at(d.n - 1)
+	e.offset, e.time, e.source, e.headers = c.Offset, c.Time, d.source(c), headers
 	d.noteHeaders(e, c.Headers)
-	return mark
+	return uint32(d.n)
+}
+
+// giveUp ends the entry of a mark, if there is one.
+func (d *dirtyList) giveUp(mark uint32) {
+	if mark != 0 {
+		d.at(int(mark) - 1).row = 0
+		d.live--
+	}
+}
+
+// sparse reports whether so many entries were given up that compact is worth its while.
+func (d *dirtyList) sparse() bool { return d.n > 2*d.live+dirtyRows && !d.walked }
+
+// compact takes out the entries that were given up; moved hears the new marks.
+func (d *dirtyList) compact(moved func(row, mark uint32)) {
+	n := 0
+	for i := range d.n {
+		e := d.at(i)
+		if e.row == 0 {
+			continue
+		}
+		if i != n {
+			*d.at(n) = *e
+			moved(e.row, uint32(n+1))
+		}
+		n++
+	}
+	d.n = n
 }
 
 func (d *dirtyList) noteHeaders(e *dirtyEntry, h any) {

@@ -8,14 +8,15 @@ import (
 // Dirty is the number of rows that wait for a flush.
 func (t *Table[KK, V]) Dirty() int { return t.dirty.live }
 
-// Flush writes and forwards every dirty row, in the order of their first changes.
+// Flush writes and forwards every dirty row, in the order of their last changes.
 func (t *Table[KK, V]) Flush() error {
 	if t.dirty.live == 0 {
 		return nil
 	}
 	ctx := t.host.Context()
 	saved := *ctx
-	defer func() { *ctx = saved }()
+	t.dirty.walked = true
+	defer func() { *ctx, t.dirty.walked = saved, false }()
 	for i := 0; i < t.dirty.n; i++ { // forwarding may add more
 		e := *t.dirty.at(i)
 		if e.row == 0 {
@@ -66,8 +67,7 @@ func (t *Table[KK, V]) flush(r *Row[V]) error {
 
 // clean ends a row's entry in the dirty list.
 func (t *Table[KK, V]) clean(r *Row[V]) {
-	t.dirty.at(int(r.mark) - 1).row = 0
-	t.dirty.live--
+	t.dirty.giveUp(r.mark)
 	r.mark = 0
 	r.flags &^= spilled | hasOld | absent
 	if !r.Has {

@@ -3,6 +3,7 @@ package rows
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -73,33 +74,72 @@ func TestSlabSaboteurs(t *testing.T) {
 	}
 }
 
-func TestDirtyListKeepsContexts(t *testing.T) {
+// dirtyRun changes rows at random, and compares the list with a slice of the last changes.
+func dirtyRun(seed uint64, note func(d *dirtyList, row, mark uint32, c *Context) uint32) error {
+	rnd := rand.New(rand.NewPCG(seed, 1))
 	var d dirtyList
-	var marks [600]uint32
-	for round := range 3 {
-		for i := range marks {
-			c := Context{Topic: fmt.Sprint("t", i%3), Partition: int32(i % 5), Offset: int64(i + 1000*round), Time: int64(-i)}
-			if i%7 == 0 {
-				c.Headers = i
-			}
-			marks[i] = d.note(uint32(i+1), marks[i], &c)
-		}
+	marks := make([]uint32, 600)
+	type change struct {
+		row uint32
+		c   Context
 	}
-	for i, m := range marks {
-		c := d.context(d.at(int(m) - 1))
-		want := Context{Topic: fmt.Sprint("t", i%3), Partition: int32(i % 5), Offset: int64(i + 2000), Time: int64(-i)}
+	var want []change
+	for i := range 5000 {
+		row := uint32(rnd.IntN(len(marks)))
+		if rnd.IntN(3) > 0 {
+			row %= 20 // often the same
+		}
+		c := Context{Topic: fmt.Sprint("t", i%3), Partition: int32(i % 5), Offset: int64(i), Time: int64(-i)}
 		if i%7 == 0 {
-			want.Headers = i
+			c.Headers = i
 		}
-		if c != want {
-			t.Fatalf("entry %d: %v, want %v", i, c, want)
+		marks[row] = note(&d, row+1, marks[row], &c)
+		want = append(slices.DeleteFunc(want, func(w change) bool { return w.row == row+1 }), change{row + 1, c})
+		if d.sparse() {
+			d.compact(func(row, mark uint32) { marks[row-1] = mark })
 		}
 	}
-	if d.n != len(marks) || d.live != len(marks) {
-		t.Errorf("%d entries, %d live, want %d", d.n, d.live, len(marks))
+	var got []change
+	for i := range d.n {
+		if e := d.at(i); e.row != 0 {
+			got = append(got, change{e.row, d.context(e)})
+			if int(marks[e.row-1]) != i+1 {
+				return fmt.Errorf("row %d has mark %d, want %d", e.row, marks[e.row-1], i+1)
+			}
+		}
+	}
+	switch {
+	case !slices.Equal(got, want):
+		return fmt.Errorf("the list has\n%v, want\n%v", got, want)
+	case d.live != len(want) || d.n > 2*d.live+dirtyRows:
+		return fmt.Errorf("%d entries, %d live, want %d", d.n, d.live, len(want))
 	}
 	d.reset()
 	if d.n != 0 || d.bytes() > 20_000 {
-		t.Errorf("after reset %d entries, %d bytes", d.n, d.bytes())
+		return fmt.Errorf("after reset %d entries, %d bytes", d.n, d.bytes())
+	}
+	return nil
+}
+
+func TestDirtyListAgainstItsDefinition(t *testing.T) {
+	for seed := range uint64(20) {
+		if err := dirtyRun(seed, (*dirtyList).note); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+func TestDirtyListSaboteur(t *testing.T) {
+	inPlace := func(d *dirtyList, row, mark uint32, c *Context) uint32 { // in the order of first changes
+		if mark == 0 {
+			return d.note(row, mark, c)
+		}
+		e := d.at(int(mark) - 1)
+		e.offset, e.time, e.source = c.Offset, c.Time, d.source(c)
+		d.noteHeaders(e, c.Headers)
+		return mark
+	}
+	if dirtyRun(1, inPlace) == nil {
+		t.Error("rows in the order of their first changes, and nobody noticed")
 	}
 }

@@ -467,6 +467,9 @@ func (t *Table[KK, V]) observe(key []byte) (dead bool, err error) {
 func (t *Table[KK, V]) touch(r *Row[V]) {
 	fresh := r.mark == 0 || r.flags&spilled != 0
 	r.mark = t.dirty.note(r.idx, r.mark, t.host.Context())
+	if t.dirty.sparse() {
+		t.dirty.compact(func(row, mark uint32) { t.rows.at(row).mark = mark })
+	}
 	r.flags = r.flags&^spilled | loaded
 	if fresh && t.order != nil {
 		t.order.Set(r.idx)

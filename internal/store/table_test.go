@@ -310,8 +310,8 @@ func TestTenUpdatesOneRecord(t *testing.T) {
 	}
 }
 
-// TestFlushInOrderOfFirstChange checks the order of changelog records.
-func TestFlushInOrderOfFirstChange(t *testing.T) {
+// TestFlushInOrderOfLastChange checks the order of changelog records.
+func TestFlushInOrderOfLastChange(t *testing.T) {
 	b := newBags(plan{cached: true})
 	for _, k := range []string{"b", "a", "c", "a", "b"} {
 		b.add(k, "f", 0, false)
@@ -321,8 +321,8 @@ func TestFlushInOrderOfFirstChange(t *testing.T) {
 	for _, r := range b.log["bags"] {
 		order += string(r.Key)
 	}
-	if order != "bac" {
-		t.Errorf("flushed in the order %q, want %q", order, "bac")
+	if order != "cab" {
+		t.Errorf("flushed in the order %q, want %q", order, "cab")
 	}
 }
 
