@@ -108,3 +108,59 @@ func ExampleReadOnlyStore() {
 	// Output:
 	// ann 60 is over 50
 }
+
+// All rows of a topic, on every instance, whatever partition they are in. A null value deletes its row, a null key is dropped.
+func ExampleGlobalFrom() {
+	b := weir.NewBuilder()
+	table := weir.GlobalFrom(b, prices, "prices")
+
+	d := weirtest.New(theTest{}, mustBuild(b), weirtest.Partitions("prices", 3))
+	set := weirtest.In(d, prices)
+	set.Send("tea", 3)
+	set.Send("jam", 5)
+	set.Send("rye", 2)
+	set.SendRecord(weir.Tombstone[int64]("jam", d.Now()))
+	for product, price := range weirtest.Store(d, table.Store()).All() {
+		fmt.Println(product, price)
+	}
+	// Output:
+	// rye 2
+	// tea 3
+}
+
+// What a global table holds, to be read by key: in an App with ReadStore, in a processor with Stores.
+func ExampleGlobalTable_Store() {
+	b := weir.NewBuilder()
+	table := weir.GlobalFrom(b, prices, "prices")
+
+	d := driven(b)
+	weirtest.In(d, prices).Send("tea", 3)
+	price, ok, err := weirtest.Store(d, table.Store()).Get("tea")
+	fmt.Println(price, ok, err)
+	// Output: 3 true <nil>
+}
+
+// An order without a price is joined with nil; one without a value is dropped. A new price emits nothing.
+func ExampleLeftJoinGlobal() {
+	b := weir.NewBuilder()
+	byArticle := func(_, article string) (string, bool) { return article, article != "" }
+	weir.LeftJoinGlobal(weir.From(b, placedOrders), weir.GlobalFrom(b, prices, "prices"), byArticle, func(_, article string, price *int64) string {
+		if price == nil {
+			return article + " on request"
+		}
+		return fmt.Sprintf("%s for %d", article, *price)
+	}).To(output)
+
+	d := driven(b)
+	in := weirtest.In(d, placedOrders)
+	in.Send("17", "tea")
+	weirtest.In(d, prices).Send("tea", 3)
+	in.Send("18", "tea")
+	in.SendRecord(weir.Tombstone[string]("19", d.Now()))
+	printAll(weirtest.Out(d, output))
+	fmt.Println(d.Dropped())
+	// Output:
+	// 17 tea on request
+	// 18 tea for 3
+	// map[left-join-global-1:map[null value:1]]
+}
