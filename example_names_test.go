@@ -111,11 +111,8 @@ func checked(tests []*ast.File) map[string]map[string]bool {
 		if e.Output == "" {
 			continue
 		}
-		shows := strings.Split(e.Name, "_") // Go's convention: a suffix begins with a small letter
-		if last := shows[len(shows)-1]; last[:1] == strings.ToLower(last[:1]) {
-			shows = shows[:len(shows)-1]
-		}
-		name := strings.Join(shows, ".")
+		parts := slices.DeleteFunc(strings.Split(e.Name, "_"), func(part string) bool { return !ast.IsExported(part) }) // what begins with a small letter is a suffix
+		name := strings.Join(parts, ".")
 		if all[name] == nil {
 			all[name] = map[string]bool{}
 		}
