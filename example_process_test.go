@@ -44,3 +44,18 @@ func ExampleOutputOf() {
 	// ann /tea
 	// bob is gone
 }
+
+// What the processor forwards, when it does, under the key with which the record came: nothing below is repartitioned.
+func ExampleProcessValues() {
+	b := weir.NewBuilder()
+	weir.ProcessValues(weir.From(b, orders), func() *visitor { return new(visitor) }).To(output)
+
+	d := driven(b)
+	in := weirtest.In(d, orders)
+	in.Send("tea", 3)
+	in.Send("tea", 2)
+	printAll(weirtest.Out(d, output))
+	// Output:
+	// tea visit 1
+	// tea visit 2
+}

@@ -15,6 +15,7 @@ var (
 	paymentsMade = weir.NewTopic("payments-made", serde.String(), serde.String())
 )
 
+// A result when the second of two comes, if they lie within an hour of each other. A null key or value is dropped.
 func ExampleJoin() {
 	b := weir.NewBuilder()
 	weir.Join(weir.From(b, placedOrders), weir.From(b, paymentsMade), "paid", window.Within(time.Hour),
@@ -26,6 +27,8 @@ func ExampleJoin() {
 	// Output: 17 shoes paid by card
 }
 
+// An order that was not paid is emitted when its hour is over, which the next record tells. A null value is dropped; an order with a null key is joined with
+// nil at once.
 func ExampleLeftJoin() {
 	b := weir.NewBuilder()
 	weir.LeftJoin(weir.From(b, placedOrders), weir.From(b, paymentsMade), "paid", window.Within(time.Hour),
@@ -43,6 +46,7 @@ func ExampleLeftJoin() {
 	// Output: 17 shoes not paid
 }
 
+// What meets nothing, on either side, is emitted alone when its hour is over.
 func ExampleOuterJoin() {
 	b := weir.NewBuilder()
 	weir.OuterJoin(weir.From(b, placedOrders), weir.From(b, paymentsMade), "paid", window.Within(time.Hour),

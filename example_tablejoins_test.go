@@ -14,6 +14,7 @@ var (
 	offers = weir.NewTopic("offers", serde.String(), serde.String())
 )
 
+// The joined row at each update of either table, where both have one; a tombstone when one of them has gone.
 func ExampleJoinTables() {
 	b := weir.NewBuilder()
 	weir.JoinTables(weir.TableFrom(b, stock, "stock"), weir.TableFrom(b, tags, "prices"), func(_ string, pieces, price int64) string {
@@ -34,6 +35,7 @@ func ExampleJoinTables() {
 	// apples deleted
 }
 
+// The joined row at each update, where the left table has one.
 func ExampleLeftJoinTables() {
 	b := weir.NewBuilder()
 	weir.LeftJoinTables(weir.TableFrom(b, stock, "stock"), weir.TableFrom(b, tags, "prices"), func(_ string, pieces int64, price *int64) string {
@@ -52,6 +54,7 @@ func ExampleLeftJoinTables() {
 	// apples 30 at 2
 }
 
+// The joined row at each update, where one of the tables has one.
 func ExampleOuterJoinTables() {
 	b := weir.NewBuilder()
 	weir.OuterJoinTables(weir.TableFrom(b, stock, "stock"), weir.TableFrom(b, tags, "prices"), func(_ string, pieces, price *int64) string {
@@ -100,6 +103,7 @@ func ExampleJoinForeign() {
 	// o-1 a book to High Street 7
 }
 
+// What has no foreign key, or no row of it, is joined with nil.
 func ExampleLeftJoinForeign() {
 	b := weir.NewBuilder()
 	customer := func(_ string, o purchase) (string, bool) { return o.Customer, o.Customer != "" }

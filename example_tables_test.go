@@ -61,6 +61,7 @@ func (m *moved) Transform(r weir.Record[string, string]) (string, bool, error) {
 	return fmt.Sprintf("%s, home %d", r.Value, n+1), true, m.times.Put(r.Key, n+1)
 }
 
+// A row for each row, made by a processor with a store of its own: at each update, and at each tombstone, which it sees.
 func ExampleTransformTable() {
 	b := weir.NewBuilder()
 	numbered := weir.TransformTable(weir.TableFrom(b, homes, "homes"), func() *moved { return &moved{} }, weir.Materialized("numbered"))

@@ -55,6 +55,7 @@ var (
 
 var eightOClock = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 
+// The records for which the function is true, at once. A null value is shown as the zero value, and stays null.
 func ExampleStream_Filter() {
 	b := weir.NewBuilder()
 	weir.From(b, pageViews).
@@ -70,6 +71,7 @@ func ExampleStream_Filter() {
 	// ann /shop/tea
 }
 
+// Another value under the same key, at once, so that nothing is repartitioned below. A null value passes uncalled.
 func ExampleMapValues() {
 	b := weir.NewBuilder()
 	weir.MapValues(weir.From(b, pageViews), strings.ToUpper).To(output)
@@ -81,6 +83,7 @@ func ExampleMapValues() {
 	// ann /TEA
 }
 
+// Each record goes to the first case that is true, or to the rest. A null value is shown as the zero value.
 func ExampleStream_Split() {
 	b := weir.NewBuilder()
 	branches := weir.From(b, pageViews).Split("by-kind",
@@ -98,6 +101,7 @@ func ExampleStream_Split() {
 	// rest: bob /about
 }
 
+// The new number, at each value. A null key or value is dropped.
 func ExampleCount() {
 	b := weir.NewBuilder()
 	byPage := weir.GroupBy(weir.From(b, pageViews), func(_, page string) string { return page })
@@ -115,6 +119,7 @@ func ExampleCount() {
 	// /cups 1
 }
 
+// The new aggregate, at each value; a tombstone where it is dropped. A null key or value is not aggregated.
 func ExampleAggregate() {
 	type visits struct {
 		N    int
@@ -159,6 +164,7 @@ func ExampleEmitOnClose() {
 	// map[late:1]
 }
 
+// Each view with the name of the moment in which it is taken, or with nil. A null value is dropped; a new name emits nothing.
 func ExampleLeftJoinTable() {
 	names := weir.NewTopic("names", serde.String(), serde.String())
 	b := weir.NewBuilder()
@@ -233,6 +239,7 @@ func (c *moves) Process(r weir.Record[string, string]) error {
 	return c.next(r)
 }
 
+// What the processor forwards, when it does, as it made it; it sees nulls.
 func ExampleProcess() {
 	b := weir.NewBuilder()
 	weir.Process(weir.From(b, pageViews), func() *moves { return &moves{} }).To(output)

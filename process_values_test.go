@@ -56,16 +56,3 @@ func TestProcessValues(t *testing.T) {
 		}
 	}
 }
-
-func ExampleProcessValues() {
-	b := weir.NewBuilder()
-	numbered := weir.ProcessValues(weir.From(b, limits), func() *visitor { return &visitor{} }, weir.Named("numbers"))
-	numbered.To(outTexts, weir.Named("texts"))
-	topo, err := b.Build()
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(len(topo.Warnings()), "warnings")
-	// Output: 0 warnings
-}
