@@ -92,7 +92,7 @@ func ExampleCogrouped_And() {
 // Sessions need to know what two of them are together: a tombstone for each of the two, then the one that they have become.
 func ExampleCogrouped_MergeBy() {
 	b := weir.NewBuilder()
-	sessions := pieces(b).MergeBy(func(_ string, a, b int64) int64 { return a + b }).WindowedBy(window.Session(5 * time.Minute))
+	sessions := pieces(b).MergeBy(func(_ string, a, b int64) int64 { return a + b }).WindowedBy(window.Session(5 * time.Minute).Grace(time.Hour))
 	weir.Unwindow(weir.AggregateCogroup(sessions, "pieces").ToStream()).To(tallies)
 
 	d := driven(b)

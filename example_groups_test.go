@@ -2,7 +2,6 @@ package weir_test
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/weirstream/weir"
@@ -115,18 +114,15 @@ func ExampleWindowStoreOf() {
 func ExampleSessionStoreOf() {
 	b := weir.NewBuilder()
 	visit := weir.From(b, pageViews).GroupByKey().WindowedBy(window.Session(5 * time.Minute).Grace(time.Hour))
-	path := weir.Aggregate(visit, "visits", weir.NewAggregator(
-		func() string { return "" },
-		func(_, page, path string) string { return path + page },
-	).MergeBy(func(_, earlier, later string) string { return earlier + later }))
+	views := weir.Count(visit, "views-per-visit")
 
 	d := driven(b)
 	in := weirtest.In(d, pageViews)
 	in.SendAt("ann", "/tea", eightOClock)
 	in.SendAt("ann", "/pay", eightOClock.Add(8*time.Minute))
 	in.SendAt("ann", "/cups", eightOClock.Add(4*time.Minute)) // within five minutes of both
-	for k, path := range weirtest.Store(d, weir.SessionStoreOf(path)).Fetch("ann") {
-		fmt.Println(k.Start.Format("15:04"), k.End.Format("15:04"), strings.Count(path, "/"), path)
+	for k, n := range weirtest.Store(d, weir.SessionStoreOf(views)).Fetch("ann") {
+		fmt.Println(k.Start.Format("15:04"), k.End.Format("15:04"), n)
 	}
-	// Output: 08:00 08:08 3 /tea/cups/pay
+	// Output: 08:00 08:08 3
 }
