@@ -158,14 +158,26 @@ func AggregateCogroup[K, KO, A any](g Coaggregable[K, KO, A], store string, opts
 	c.key, c.value = storeSerdes[K, A](c.b, c.o, store, c.keys(), nil)
 	var t made[KO, A]
 	if p.windowed {
-		t = any(joinInputs(c, func(in CogroupInput[K, A]) made[window.Key[K], A] { return in.windows(c, p.spec) })).(made[KO, A])
+		m := joinInputs(c, func(in CogroupInput[K, A]) made[window.Key[K], A] { return in.windows(c, p.spec) })
+		if m.closes = closing[K](p.spec); m.closes != nil {
+			m.closes.idle = c.o.closeIdle
+		}
+		t = any(m).(made[KO, A])
 	} else {
 		t = any(joinInputs(c, func(in CogroupInput[K, A]) made[K, A] { return in.plain(c) })).(made[KO, A])
 	}
 	if t.n != nil {
-		c.b.graph.Copartition(fmt.Sprintf("%s of store %q", c.o.kind, store), t.n)
+		c.b.graph.Copartition(fmt.Sprintf("%s of store %q", c.o.kind, store), inputsOf(t.n)...)
 	}
 	return Table[KO, A]{t}
+}
+
+// inputsOf are the nodes above a cogroup's table, one for each stream.
+func inputsOf(n *topology.Node) (all []*topology.Node) {
+	for _, p := range n.Parents {
+		all = append(all, p.Node)
+	}
+	return all
 }
 
 // check finds what is missing.

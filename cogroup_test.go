@@ -2,6 +2,7 @@ package weir_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,6 +128,72 @@ func TestCogroupsOfOtherWindows(t *testing.T) {
 		}
 		if !dropped {
 			t.Errorf("%s: no row was dropped", w)
+		}
+	}
+}
+
+// The last results of a cogroup's windows, as those of one stream: one for each window when it has closed by the suppression's time, which is the greatest of what
+// either stream has updated. A stream that is behind is not late by that, and what it adds to a window that has closed so comes as a further result.
+func TestSuppressCogroups(t *testing.T) {
+	for name, restart := range map[string]func(*weirtest.Driver){
+		"never": func(*weirtest.Driver) {}, "restart": (*weirtest.Driver).Restart, "crash": (*weirtest.Driver).Crash,
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := weirtest.New(t, built(t, func(b *weir.Builder) {
+				sums := weir.AggregateCogroup(twoTexts(b).WindowedBy(tenMs), "sums")
+				flat(sums.Suppress("final", weir.UntilWindowCloses()).ToStream()).To(outTexts)
+			}))
+			one, two, out := weirtest.In(d, texts), weirtest.In(d, moreTexts), weirtest.Out(d, outTexts)
+			one.SendAt("a", "p", at(5))
+			two.SendAt("a", "q", at(8))
+			restart(d)
+			one.SendAt("b", "r", at(14))
+			expect(t, out, "") // 10 + grace has not been reached
+			restart(d)
+			two.SendAt("b", "s", at(15))
+			expect(t, out, "a[0,10]=p(q)@8")
+			restart(d)
+			two.SendAt("a", "y", at(9)) // late: its own stream is at 15
+			one.SendAt("a", "x", at(9)) // in time: its own stream is at 14
+			expect(t, out, "a[0,10]=p(q)x@9")
+			restart(d)
+			one.SendAt("c", "t", at(25))
+			expect(t, out, "b[10,20]=r(s)@15")
+			if n := dropped(d, "late"); n != 1 {
+				t.Errorf("%d late", n)
+			}
+		})
+	}
+}
+
+// A suppression closes when idle if the cogroup above does, of sessions too; without windows that close it cannot wait for them.
+func TestSuppressedCogroupsOfOtherWindows(t *testing.T) {
+	for want, w := range map[string]window.Spec{
+		"a[5,12]=p(q)@12": window.Session(10 * time.Millisecond),
+		"a[0,10]=p@5, a[2,12]=p(q)@12, a[6,16]=(q)@12": window.Sliding(10 * time.Millisecond),
+	} {
+		d := weirtest.New(t, built(t, func(b *weir.Builder) {
+			sums := weir.AggregateCogroup(twoTexts(b).WindowedBy(w), "sums", closesIdle)
+			flat(sums.Suppress("final", weir.UntilWindowCloses()).ToStream()).To(outTexts)
+		}))
+		out := weirtest.Out(d, outTexts)
+		weirtest.In(d, texts).SendAt("a", "p", at(5))
+		weirtest.In(d, moreTexts).SendAt("a", "q", at(12))
+		d.AdvanceWallClock(time.Minute)
+		expect(t, out, want)
+	}
+	for name, declare := range map[string]func(*weir.Builder){
+		"by key": func(b *weir.Builder) {
+			weir.AggregateCogroup(twoTexts(b), "sums").Suppress("final", weir.UntilWindowCloses())
+		},
+		"unlimited": func(b *weir.Builder) {
+			weir.AggregateCogroup(twoTexts(b).WindowedBy(window.Unlimited(at(0))), "sums").Suppress("final", weir.UntilWindowCloses())
+		},
+	} {
+		b := weir.NewBuilder()
+		declare(b)
+		if _, err := b.Build(); err == nil || !strings.Contains(err.Error(), "UntilWindowCloses needs a table of windows that close") {
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }
