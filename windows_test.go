@@ -11,6 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/weirstream/weir"
+	"github.com/weirstream/weir/serde"
+	"github.com/weirstream/weir/state"
 	"github.com/weirstream/weir/weirtest"
 	"github.com/weirstream/weir/window"
 )
@@ -376,5 +378,38 @@ func TestModelsTellWindowsApart(t *testing.T) {
 	}
 	if s, far := sessionsOf(all, 20, 0, 20, false, looking{}), sessionsOf(all, 1, 0, 1, false, looking{}); fmt.Sprint(s.table) == fmt.Sprint(far.table) {
 		t.Error("sessions of different gaps agree")
+	}
+}
+
+// A changelog that forgets what its store still has is refused at Build, whoever declares the store.
+func TestChangelogsKeepWhatStoresKeep(t *testing.T) {
+	set := func(ms string) map[string]string { return map[string]string{"retention.ms": ms} }
+	for name, c := range map[string]struct {
+		declare func(*weir.Builder)
+		want    string
+	}{
+		"an aggregation": {func(b *weir.Builder) {
+			weir.Count(weir.From(b, clicks).GroupByKey().WindowedBy(window.Tumbling(time.Hour)), "counts", weir.TopicConfig(set("60000")))
+		}, `store "counts": its changelog would be kept for 1m0s (retention.ms=60000, cleanup.policy=compact,delete), but the store keeps its rows for 1h0m0s`},
+		"just enough": {func(b *weir.Builder) {
+			weir.Count(weir.From(b, clicks).GroupByKey().WindowedBy(window.Tumbling(time.Hour)), "counts", weir.TopicConfig(set("3600000")))
+		}, ""},
+		"nothing is written": {func(b *weir.Builder) {
+			weir.Count(weir.From(b, clicks).GroupByKey().WindowedBy(window.Tumbling(time.Hour)), "counts", weir.TopicConfig(set("60000")), weir.NoChangelog())
+		}, ""},
+		"a store of a processor": {func(b *weir.Builder) {
+			kept := state.WindowStore("kept", serde.String(), serde.Int64(), time.Second, state.Retention(time.Minute), state.TopicConfig(set("59999")))
+			weir.Process(weir.From(b, clicks), func() idle { return idle{} }, weir.Stores(kept))
+		}, `store "kept": its changelog would be kept for 59.999s`},
+		"a table": {func(b *weir.Builder) {
+			weir.Count(weir.From(b, clicks).GroupByKey(), "counts", weir.TopicConfig(set("60000")))
+		}, ""},
+	} {
+		b := weir.NewBuilder()
+		c.declare(b)
+		_, err := b.Build()
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
 	}
 }

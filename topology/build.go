@@ -3,10 +3,15 @@ package topology
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
+
+	"github.com/weirstream/weir/internal/rows"
 )
 
 // Build checks the graph and returns the topology, or every fault, joined: first those that the DSL noted, then those of the graph.
@@ -234,7 +239,30 @@ func (c *checker) storeDeclarations() {
 		}
 		c.stores[s.Name] = s
 		c.order = append(c.order, s.Name)
+		c.changelogKeeps(s)
 	}
+}
+
+// changelogKeeps checks that the changelog of a store of windows is not told to forget what the store still has: a restored store would lack it.
+func (c *checker) changelogKeeps(s *Store) {
+	if topic, ok := s.Changelog(); !ok || !topic.Internal || s.Kind != rows.WindowKind && s.Kind != rows.SessionKind {
+		return
+	}
+	config := changelogConfig(s, nil)
+	kept, err := strconv.ParseInt(config[retention], 10, 64)
+	if err != nil || kept < 0 || kept == math.MaxInt64 || !strings.Contains(config[cleanup], "delete") || s.Retention > 0 && kept >= s.Retention {
+		return
+	}
+	span, need := "for ever", "-1"
+	if s.Retention > 0 {
+		span, need = fmt.Sprintf("for %v", inTime(s.Retention)), fmt.Sprint(s.Retention, " at least")
+	}
+	c.fault("store %q: its changelog would be kept for %v (%s=%d, %s=%s), but the store keeps its rows %s: what is restored would lack the rest. "+
+		"Give %s=%s, or none, for what the store needs and a day", s.Name, inTime(kept), retention, kept, cleanup, config[cleanup], span, retention, need)
+}
+
+func inTime(ms int64) time.Duration {
+	return time.Duration(min(ms, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }
 
 func (c *checker) storeUses() {
