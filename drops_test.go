@@ -124,6 +124,14 @@ var byReason = map[flow.Reason]map[string]drop{
 		"sessions": {declare: func(b *weir.Builder) {
 			weir.Count(weir.From(b, badIn).GroupByKey().WindowedBy(window.Session(time.Second)), "s", weir.Named("drops"))
 		}, feed: times(5000, 1000)},
+		"suppression": {declare: func(b *weir.Builder) {
+			sums := weir.Count(weir.From(b, badIn).GroupByKey().WindowedBy(window.Tumbling(time.Second)), "s", weir.NoCache())
+			sums.Suppress("drops", weir.UntilWindowCloses(), weir.CloseIdleAfter(time.Minute))
+		}, feed: func(d *weirtest.Driver) {
+			d.SendRaw("in", 0, []byte("k"), make([]byte, 8), at(1000))
+			d.AdvanceWallClock(time.Minute) // the suppression takes the window for closed, the aggregation does not
+			d.SendRaw("in", 0, []byte("k"), make([]byte, 8), at(1500))
+		}},
 	},
 	flow.Expired: {
 		"streams": {node: "drops-this-windowed", declare: joinsStreams, feed: times(int64(time.Hour/time.Millisecond), 1000)},
