@@ -171,6 +171,12 @@ func sourceNode[K, V any](b *Builder, o *op, n *topology.Node, key *serdeRef[K],
 		node := flow.NewNode(env, n.Name, o.onError, o.onDropped)
 		return flow.NewSource(node, d, flow.Around(node, next)), nil
 	}
+	n.InnerKey = func(encoded []byte) []byte {
+		if windowed, ok := key.s.(interface{ InnerKey([]byte) []byte }); ok {
+			return windowed.InnerKey(encoded)
+		}
+		return encoded
+	}
 	b.graph.Add(n)
 	return n
 }

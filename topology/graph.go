@@ -43,6 +43,8 @@ type Node struct {
 	Topics  []Topic // of a source: what it reads; of a sink: where it writes, none if the topic is chosen per record
 	Pattern string  // of a source: a regular expression instead of Topics
 	Reset   Reset   // of a source
+	// InnerKey is, of a source, the part of an encoded key by which its records are partitioned: the key without its window. Nil for the whole.
+	InnerKey func(key []byte) []byte
 	// Global says of a source that every instance reads all partitions of its topic, into a global store: the store of the processor below it.
 	// Other nodes may name that store too; they only read it, and it does not join them.
 	Global bool

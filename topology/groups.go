@@ -11,11 +11,29 @@ type group struct {
 	sources []*Node
 }
 
-// joinGroups merges the co-partition groups that share a source.
-func (c *checker) joinGroups() []group {
+// Meeting is sources whose records meet by key, at joins and in cogroups: their topics must be partitioned alike, in number and by their producers. Meetings
+// share no source.
+type Meeting struct {
+	Ops     []string // the operators, by name
+	Sources []*Node
+}
+
+// Meetings are those of the topology. A single stream that is merged of several topics is none.
+func (t *Topology) Meetings() (all []Meeting) {
+	for _, g := range t.meetings {
+		all = append(all, Meeting{g.ops, g.sources})
+	}
+	return all
+}
+
+// joinGroups merges the co-partition groups that share a source, of operators with so many inputs at least.
+func (c *checker) joinGroups(inputs int) []group {
 	p := newParts(len(c.nodes))
 	ops := map[int][]string{}
 	for _, g := range c.copartitions {
+		if len(g.nodes) < inputs {
+			continue
+		}
 		sources := sourcesAbove(g.nodes)
 		for _, n := range sources {
 			p.unite(c.index[sources[0]], c.index[n])

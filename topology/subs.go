@@ -136,7 +136,7 @@ func (c *checker) topology() *Topology {
 		s.patterns = append(s.patterns, p)
 	}
 	c.placeStores(byRoot)
-	t.groups = c.joinGroups()
+	t.groups, t.meetings = c.joinGroups(1), c.joinGroups(2)
 	return t
 }
 
@@ -179,6 +179,7 @@ type Topology struct {
 	repartitions []*Repartition
 	warnings     []string
 	groups       []group
+	meetings     []group // of groups, those of operators with several inputs
 }
 
 // Sub is a sub-topology: what one task runs. Its tasks are as many as the partitions of its widest source topic.

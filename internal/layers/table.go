@@ -35,6 +35,7 @@ var table = []room{
 	{1, "serde/protobuf", 0},
 	{1, "serde/jsonschema", 0},
 	{1, "internal/rows", 0},
+	{1, "internal/alike", 0},
 	{1, "devbroker", naming | living},
 	{2, "state", 0},
 	{3, "processor", 0},

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"runtime/debug"
@@ -46,6 +47,7 @@ type Runtime struct {
 	hash      uint64
 	subOf     sync.Map // topic → int32
 	globals   *globals
+	meetings  *meetings
 
 	mu      sync.Mutex
 	stop    context.CancelFunc // set by Run
@@ -259,6 +261,8 @@ func (r *Runtime) prepareTopics(ctx context.Context) error {
 	if refusal, err := r.provide(ctx, plan.Internal); err != nil || refusal != nil {
 		return errors.Join(err, refusal)
 	}
+	maps.Copy(counts, r.planned)
+	r.meetings = newMeetings(r.c.Graph, r.c.App, counts, r.c.Log)
 	r.topics.learn(ctx, r.sinks()...)
 	return r.subscription()
 }

@@ -71,6 +71,7 @@ type owned struct {
 	task    *task.Task         // while running
 	calls   *calls             // of the task
 	oldest  map[kafka.TP]int64 // when the first record of the last fetch was written, ms
+	looks   map[kafka.TP]*look // while running: the partitions whose keys are looked at yet
 	lease   *lease             // of the directory; nil where there is nothing to keep
 	asked   bool               // askEnds was not answered yet
 }
@@ -332,6 +333,9 @@ func (w *worker) push(f *kafka.Fetched) error {
 	}
 	if o == nil || o.task == nil {
 		return nil
+	}
+	if l := o.looks[f.TP]; l != nil && !w.r.meetings.at(l, f) {
+		delete(o.looks, f.TP)
 	}
 	w.raws = w.raws[:0]
 	for _, rec := range f.Records {

@@ -121,6 +121,7 @@ func (w *worker) maybeRun(o *owned) error {
 	if o.lease != nil {
 		o.lease.run()
 	}
+	o.looks = w.r.looks(o)
 	w.expect(o)
 	w.order = append(w.order, o)
 	slices.SortFunc(w.order, func(a, b *owned) int {
