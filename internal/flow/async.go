@@ -96,6 +96,7 @@ func Ask[K, V, R any](n *Node, store *rows.Open, how Asking[K, V], call func(con
 	}
 	store.Host().AtCommit(a.commit)
 	n.Env.asking = append(n.Env.asking, a)
+	n.Env.owing = append(n.Env.owing, a.owes)
 	n.Env.OnClose(func() error {
 		n.Env.Stats.Open.Add(-int64(a.open))
 		return nil

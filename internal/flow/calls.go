@@ -27,7 +27,6 @@ type Calls interface {
 type asking interface {
 	full() bool  // it should get no more records
 	waits() bool // it holds records open
-	owes() bool  // it has something to write in the next commit, whatever comes until then
 }
 
 // Asks reports whether any node of the task asks: in the others no call can have ended.
@@ -47,16 +46,6 @@ func (e *Env) Full() bool {
 func (e *Env) Waits() bool {
 	for _, a := range e.asking {
 		if a.waits() {
-			return true
-		}
-	}
-	return false
-}
-
-// Owes says that a commit is needed though nothing has happened since the last.
-func (e *Env) Owes() bool {
-	for _, a := range e.asking {
-		if a.owes() {
 			return true
 		}
 	}

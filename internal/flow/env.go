@@ -55,7 +55,8 @@ type Env struct {
 	Idle    Idle
 	shared  map[any]any
 	closers []func() error
-	asking  []asking // nodes
+	asking  []asking      // nodes
+	owing   []func() bool // of nodes that may leave something to the next commit
 	dead    map[string]*Dest
 	stuck   error
 	tells   map[string]*Node // nodes with an OnDropped of their own
@@ -134,6 +135,30 @@ func (e *Env) Unstick() error {
 	err := e.stuck
 	e.stuck = nil
 	return err
+}
+
+// handsOut is a store whose rows are forwarded as they go.
+type handsOut interface {
+	Late()
+	Owes() bool
+}
+
+// sure sees to it that no row is gone for good before what was made of it is durable.
+func (e *Env) sure(s handsOut) {
+	if !e.Atomic {
+		s.Late()
+	}
+	e.owing = append(e.owing, s.Owes)
+}
+
+// Owes says that a commit is needed though nothing has happened since the last.
+func (e *Env) Owes() bool {
+	for _, owes := range e.owing {
+		if owes() {
+			return true
+		}
+	}
+	return false
 }
 
 func (e *Env) telling(n *Node) {

@@ -238,6 +238,7 @@ func NewLonely[K, VO any](env *Env, name string, p *rows.Pending[K], w window.Jo
 	if every < 0 {
 		every = env.EmitEvery
 	}
+	env.sure(p)
 	l := &Lonely[K, VO]{env: env, set: env.Stores, name: name, store: p, alone: alone, time: env.Stores.Mark(name), every: every, idle: -1}
 	l.wait[rows.LeftSide], l.wait[rows.RightSide] = w.AfterMs()+w.GraceMs(), w.BeforeMs()+w.GraceMs()
 	return l

@@ -52,6 +52,7 @@ func Suppress[K, V any](n *Node, name string, b *rows.Buffer, how Suppressing[K,
 			return nil, err
 		}
 	}
+	n.Env.sure(b)
 	b.Host().AtCommit(s.log)
 	s.idle = -1
 	if n.Env.OnIdle(n, how.Idle, s.closeIdle) {

@@ -14,6 +14,7 @@ import (
 // table can catch up. One that is further behind when it comes is joined at once; so is a null key in a left join. Records are joined in the order of their
 // times, each as if it were the one in process, with its own coordinates and headers.
 func JoinTableLater[K, V, T, VO any](n *Node, left bool, buffer *rows.Waiting[K], values serde.Serde[V], look Look[K, T], join func(r processor.Record[K, V], t T, has bool) (VO, error), next Receiver[K, VO]) Receiver[K, V] {
+	n.Env.sure(buffer)
 	l := &later[K, V]{n: n, buffer: buffer, values: values, now: JoinTable(n, left, look, join, next)}
 	return l.take
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	weir "github.com/weirstream/weir"
@@ -45,6 +46,14 @@ func expose(topo *weir.Topology) exposed {
 	return e
 }
 
+// suppress says that updates are suppressed.
+func (e exposed) suppress() bool {
+	return slices.ContainsFunc(e.stores, func(s *topology.Store) bool { return s.Format == suppressed })
+}
+
+// suppressed is the format of a suppression's store.
+const suppressed = "buffer/1"
+
 // dump reads every store.
 func (e exposed) dump(d *weirtest.Driver) (map[string]Store, error) {
 	all := map[string]Store{}
@@ -66,7 +75,7 @@ func (e exposed) dumped(s *topology.Store, b bare) (Store, error) {
 	if s.Kind == rows.VersionedKind {
 		return dumpVersions(s, b, e.times)
 	}
-	if s.Format == "buffer/1" {
+	if s.Format == suppressed {
 		return buffer(Store{Kind: s.Kind.String()}, b)
 	}
 	if s.Kind == rows.BufferKind {

@@ -45,7 +45,7 @@ func PlayUpset(t testing.TB, c *Case, build Build, inputs Run, u Upset) (map[str
 	if u.Pebble {
 		opts = append(opts, weirtest.Engine(pebble.New(pebble.FS(vfs.NewMem()), pebble.MemTable(0))))
 	}
-	p, err := start(t, c, build, inputs, opts...)
+	p, err := start(t, c, build, inputs, true, opts...)
 	if err != nil {
 		return nil, err
 	}

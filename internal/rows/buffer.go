@@ -14,10 +14,12 @@ func NewBuffer(name, keyType, valueType string) *Spec {
 
 // The rows of a buffer begin with a tag: the updates by key, and an index row each, empty, by the time by which it waits. A restore cannot delete the
 // index row of what a tombstone deletes, for that does not say its time: an index row counts only if the update that it leads to has its time.
+// Of keys whose tombstones are owed there is a row with what the changelog lacks of the update that was taken out, until the next commit.
 const (
 	heldTag  = 0
 	orderTag = 1
 	orderEnd = 2
+	owedTag  = 2
 )
 
 func heldKey(dst, key []byte) []byte { return append(append(dst, heldTag), key...) }
@@ -49,21 +51,24 @@ func restoreHeld(to Restorer, key, val []byte, _ int64) error {
 type Buffer struct {
 	name   string
 	host   Host
-	logged bool
 	head   []byte // the index row of the first; empty: nothing waits
 	counts bool
 	n      int64
 	size   int64
-	topic  string // of the last update that was taken out; most are of one
-	dirty  map[string]struct{}
-	order  []string // dirty, in the order of their first changes
+	topic  string         // of the last update that was taken out; most are of one
+	dirty  map[string]int // places in order
+	order  []changedKey   // since the last commit, in the order of their first changes
+	owed
 
 	local, row, enc []byte
 	asked, answer   []byte // Prior's own: it may be asked for during an eviction
 }
 
 func newBuffer(s *Spec, h Host) (*Buffer, error) {
-	b := &Buffer{name: s.Name, host: h, logged: s.Logged, dirty: map[string]struct{}{}}
+	b := &Buffer{name: s.Name, host: h, dirty: map[string]int{}, owed: owed{host: h, tag: owedTag, logged: s.Logged}}
+	if err := b.learn(b.get); err != nil {
+		return nil, b.wrap("scan", err)
+	}
 	return b, b.walk([]byte{orderTag}, func() (bool, error) { return false, nil })
 }
 
@@ -137,7 +142,9 @@ func (b *Buffer) account(sign int64, h *held, key int) {
 }
 
 func (b *Buffer) write(key []byte, at int64, had bool) error {
-	b.touch(key)
+	if b.logged {
+		b.touch(key, had).put = true
+	}
 	if err := b.host.Set(b.local, b.enc); err != nil || had {
 		return err
 	}
@@ -148,15 +155,23 @@ func (b *Buffer) write(key []byte, at int64, had bool) error {
 	return b.host.Set(b.local, nil)
 }
 
-func (b *Buffer) touch(key []byte) {
-	if !b.logged {
-		return
+// changedKey is a key that has changed since the last commit.
+type changedKey struct {
+	key  string
+	had  bool // it waited at that commit: the changelog holds an update
+	put  bool // an update came since
+	owed bool // it had, and was taken out
+}
+
+// touch notes that a key changes; had is whether it waits.
+func (b *Buffer) touch(key []byte, had bool) *changedKey {
+	i, ok := b.dirty[string(key)]
+	if !ok {
+		i = len(b.order)
+		b.order = append(b.order, changedKey{key: string(key), had: had})
+		b.dirty[b.order[i].key] = i
 	}
-	if _, ok := b.dirty[string(key)]; !ok {
-		k := string(key)
-		b.dirty[k] = struct{}{}
-		b.order = append(b.order, k)
-	}
+	return &b.order[i]
 }
 
 // get reads a key's row into b.row. b.local is its local key.
@@ -209,7 +224,9 @@ func (b *Buffer) evict(take func(key []byte, h Held) error) error {
 		return err
 	}
 	b.account(-1, &h, len(key))
-	b.touch(key)
+	if err := b.taken(key); err != nil {
+		return err
+	}
 	b.local = heldKey(b.local[:0], key)
 	if err := b.host.Delete(b.local); err != nil {
 		return err
@@ -270,32 +287,80 @@ func (b *Buffer) load(index []byte) (ok bool, err error) {
 	return false, b.host.Delete(index)
 }
 
-// Log writes what has changed since the last Log to the changelog, each key once, at a time in ms: a tombstone for what does not wait any more. Updates
-// carry the headers of the context. It is called in a commit.
+// taken notes that the first, whose row is loaded, is taken out. An update that came after the last commit needs no care: what brought it comes again, if what becomes
+// of it does not become durable.
+func (b *Buffer) taken(key []byte) error {
+	if !b.logged {
+		return nil
+	}
+	c := b.touch(key, true)
+	if !b.late || !c.had {
+		return nil
+	}
+	c.owed = true
+	if c.put {
+		return b.mark(key, b.row)
+	}
+	return b.mark(key, nil)
+}
+
+// Log writes what has changed since the last Log to the changelog, each key once, at a time in ms: a tombstone for what does not wait any more, or, if that
+// comes with the next commit, the update that was taken out. Updates carry the headers of the context. It is called in a commit.
 func (b *Buffer) Log(at int64) error {
-	for _, key := range b.order {
-		ok, err := b.get([]byte(key))
-		if err != nil {
-			return err
-		}
-		if ok {
-			err = b.host.Log(b.local[1:], b.row, at, true)
-		} else {
-			err = b.host.Log(b.local[1:], nil, at, false)
-		}
-		if err != nil {
+	for i := range b.order {
+		if err := b.log(&b.order[i], at); err != nil {
 			return err
 		}
 	}
+	err := b.settle(func(key []byte) error {
+		if _, known := b.dirty[string(key)]; known {
+			return nil
+		}
+		return b.host.Log(key, nil, at, false)
+	})
+	if err != nil {
+		return err
+	}
 	b.forget()
 	return nil
+}
+
+func (b *Buffer) log(c *changedKey, at int64) error {
+	key := []byte(c.key)
+	ok, err := b.get(key)
+	switch {
+	case err != nil:
+		return err
+	case !ok && c.owed:
+		return b.postpone(key, at)
+	case !ok:
+		return b.host.Log(key, nil, at, false)
+	case c.owed: // it waits again
+		if err := b.forgive(key); err != nil {
+			return err
+		}
+	}
+	return b.host.Log(key, b.row, at, true)
+}
+
+// postpone leaves a tombstone to the next commit. Until then the changelog must hold what was taken out: an update before it would be handed out after it.
+func (b *Buffer) postpone(key []byte, at int64) error {
+	b.owe(key)
+	row, err := b.marked(key)
+	if err != nil || len(row) == 0 {
+		return err
+	}
+	if err := b.host.Log(key, row, at, true); err != nil {
+		return err
+	}
+	return b.mark(key, nil)
 }
 
 // forget forgets what was dirty, and the memory for it where that was much.
 func (b *Buffer) forget() {
 	const keep = 1 << 12
 	if len(b.order) > keep {
-		b.dirty, b.order = map[string]struct{}{}, nil
+		b.dirty, b.order = map[string]int{}, nil
 		return
 	}
 	clear(b.dirty)

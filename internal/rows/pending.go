@@ -15,13 +15,17 @@ const (
 	LeftSide  = 1
 )
 
+// pendingOwed is the tag of owed tombstones, where rows have their side.
+const pendingOwed = 2
+
 // NewPending is the Spec of the store in which a left or outer join of streams keeps the records that have no match yet. Open makes a *Pending.
 func NewPending[K any](name string, k serde.Serde[K], valueTypes string) *Spec {
 	keys := pendingKeys[K]{k}
 	spec := newSpec(name, KeyValueKind, keys, k.Name(), valueTypes)
 	spec.Scans = true
 	spec.Open = func(h Host) (any, error) {
-		p := &Pending[K]{name: name, host: h, keys: keys}
+		p := &Pending[K]{name: name, host: h, keys: keys, owed: owed{host: h, tag: pendingOwed, logged: spec.Logged}}
+		h.AtCommit(p.commit)
 		return p, p.load()
 	}
 	spec.View = func(Reader, int64) (any, error) {
@@ -40,10 +44,14 @@ type Pending[K any] struct {
 	first, last [2]int64
 
 	local, log, row []byte
+	owed
 }
 
-// load learns the bounds of what an earlier life left.
+// load learns the bounds of what an earlier life left, and what that owes.
 func (p *Pending[K]) load() error {
+	if err := p.learnLater(); err != nil {
+		return fmt.Errorf("store %q: scan: %w", p.name, err)
+	}
 	for side := range p.first {
 		lo, hi := []byte{byte(side)}, []byte{byte(side) + 1}
 		var err error
@@ -239,10 +247,31 @@ func (p *Pending[K]) take(w *pendingWalk, now int64, yield func(Lone[K]) error) 
 	if err != nil {
 		return err
 	}
-	if err := p.remove(now); err != nil {
+	if err := p.handedOut(now); err != nil {
 		return err
 	}
 	return w.next()
+}
+
+// handedOut deletes the row of p.local. What a match deletes needs no care: the record that has matched comes again, if the result does not become durable.
+func (p *Pending[K]) handedOut(now int64) error {
+	if !p.late {
+		return p.remove(now)
+	}
+	if err := p.host.Delete(p.local); err != nil {
+		return err
+	}
+	return p.later(p.local, now)
+}
+
+// commit writes the tombstones that are due.
+func (p *Pending[K]) commit() error {
+	return p.settleLater(func(local []byte, at int64) (err error) {
+		if p.log, err = p.keys.AppendLog(p.log[:0], local); err != nil {
+			return fmt.Errorf("store %q: %w", p.name, err)
+		}
+		return p.host.Log(p.log, nil, at, false)
+	})
 }
 
 var errList = errors.New("pending records: the list is damaged")

@@ -13,7 +13,8 @@ import (
 func NewWaiting[K any](name string, k serde.Serde[K], grace int64) *Spec {
 	s := &Spec{Name: name, Kind: BufferKind, Format: "waiting/1", KeyType: k.Name(), ValueType: "bytes", Scans: true, Logged: true, History: grace}
 	s.Open = func(h Host) (any, error) {
-		w := &Waiting[K]{name: s.Name, host: h, keys: k, grace: grace}
+		w := &Waiting[K]{name: s.Name, host: h, keys: k, grace: grace, owed: owed{host: h, tag: waitingOwed, logged: s.Logged}}
+		h.AtCommit(w.commit)
 		return w, w.load()
 	}
 	s.Row = func(to Restorer, key, val []byte, _ int64) error {
@@ -32,8 +33,11 @@ func NewWaiting[K any](name string, k serde.Serde[K], grace int64) *Spec {
 	return s
 }
 
-// waitingTag begins changelog keys: Kafka's time-first window keys.
-const waitingTag = 0
+// waitingTag begins changelog keys: Kafka's time-first window keys. waitingOwed is the tag of owed tombstones; no time begins so.
+const (
+	waitingTag  = 0
+	waitingOwed = 0x80
+)
 
 func waitingLocal(log []byte) ([]byte, error) {
 	if len(log) < 1+stampLen+seqLen || log[0] != waitingTag {
@@ -52,10 +56,14 @@ type Waiting[K any] struct {
 	seq   uint32
 	log   []byte // changelog key: 00 ‖ the local one
 	raw   []byte
+	owed
 }
 
-// load learns the greatest number of an earlier life.
+// load learns the greatest number of an earlier life, and what that owes.
 func (w *Waiting[K]) load() error {
+	if err := w.learnLater(); err != nil {
+		return w.wrap("scan", err)
+	}
 	it, err := w.host.Iter(nil, nil, false)
 	if err != nil {
 		return w.wrap("scan", err)
@@ -137,7 +145,18 @@ func (w *Waiting[K]) release(it Iterator, at int64, f func(k K, val []byte) erro
 	if err := w.host.Delete(w.log[1:]); err != nil {
 		return err
 	}
+	if w.late {
+		return w.later(w.log[1:], at)
+	}
 	return w.host.Log(w.log, nil, at, false)
+}
+
+// commit writes the tombstones that are due.
+func (w *Waiting[K]) commit() error {
+	return w.settleLater(func(local []byte, at int64) error {
+		w.log = append(append(w.log[:0], waitingTag), local...)
+		return w.host.Log(w.log, nil, at, false)
+	})
 }
 
 func (w *Waiting[K]) wrap(doing string, err error) error {

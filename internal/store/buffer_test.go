@@ -64,7 +64,7 @@ func drawHeld(r *rapid.T, step int) rows.Held {
 	return h
 }
 
-// The buffer is as the model through commits, crashes, restarts, and the loss of everything but the changelog.
+// The buffer is as the model through commits, crashes, restarts, and the loss of everything but the changelog; also where tombstones come a commit late.
 func TestBufferModel(t *testing.T) {
 	for name, provider := range providers {
 		t.Run(name, func(t *testing.T) {
@@ -92,8 +92,10 @@ func TestBufferModelCatchesALostPriorValue(t *testing.T) {
 func bufferRun(r *rapid.T, provider func() state.Provider, spoil func(*rows.Held)) (fault string) {
 	w := newWorld(r, provider(), rows.NewBuffer("s", "string", "bytes"))
 	defer func() { w.close() }()
-	b := opened(w)
+	late := rapid.Bool().Draw(r, "late")
+	b := opened(w, late)
 	model, committed := heldModel{}, heldModel{}
+	handed, owed := heldModel{}, heldModel{} // what was evicted since the last commit, and what was before it and is still in the changelog
 	for step := range rapid.IntRange(1, 40).Draw(r, "steps") {
 		key := rapid.SampledFrom([]string{"", "a", "b", "\x00", "a\x00"}).Draw(r, "key")
 		switch rapid.SampledFrom([]string{"put", "put", "put", "put", "evict", "commit", "discard", "reopen", "lost"}).Draw(r, "do") {
@@ -102,35 +104,55 @@ func bufferRun(r *rapid.T, provider func() state.Provider, spoil func(*rows.Held
 			model.put(key, h)
 			w.must(b.Put([]byte(key), h))
 		case "evict":
-			fault = cmp.Or(fault, evictions(r, w, b, model, spoil))
+			fault = cmp.Or(fault, evictions(r, w, b, model, handed, spoil))
 		case "commit":
 			w.must(b.Log(7))
 			w.commit()
-			committed = maps.Clone(model)
+			owed = owing(late, handed, committed, model)
+			committed, handed = maps.Clone(model), heldModel{}
 		case "discard":
 			w.discard()
 			w.must(w.set.Start(w.write, &w.ctx, w.stick, func(string) {}))
-			b, model = opened(w), maps.Clone(committed)
+			b, model, handed = opened(w, late), maps.Clone(committed), heldModel{}
 		case "reopen":
 			w.reopen()
-			b, model = opened(w), maps.Clone(committed)
+			b, model, handed = opened(w, late), maps.Clone(committed), heldModel{}
 		case "lost":
 			w.lost(provider())
-			b, model = opened(w), maps.Clone(committed)
+			maps.Copy(committed, owed)
+			b, model, handed, owed = opened(w, late), maps.Clone(committed), heldModel{}, heldModel{}
+		}
+		if b.Owes() != (len(owed) > 0) {
+			fault = cmp.Or(fault, fmt.Sprintf("the buffer owes: %v; %d tombstones are", b.Owes(), len(owed)))
 		}
 		fault = cmp.Or(fault, compared(w, b, model, key))
 	}
 	return fault
 }
 
-func opened(w *world) *rows.Buffer {
+func opened(w *world, late bool) *rows.Buffer {
 	b := facade[*rows.Buffer](w, "s")
 	w.must(b.Count())
+	if late {
+		b.Late()
+	}
 	return b
 }
 
+// owing is what the changelog shows though it was evicted.
+func owing(late bool, handed, before, now heldModel) heldModel {
+	owed := heldModel{}
+	for key, h := range handed {
+		_, had := before[key]
+		if _, again := now[key]; late && had && !again {
+			owed[key] = h
+		}
+	}
+	return owed
+}
+
 // evictions takes some out of both.
-func evictions(r *rapid.T, w *world, b *rows.Buffer, model heldModel, spoil func(*rows.Held)) (fault string) {
+func evictions(r *rapid.T, w *world, b *rows.Buffer, model, handed heldModel, spoil func(*rows.Held)) (fault string) {
 	left := rapid.IntRange(0, 3).Draw(r, "evictions")
 	more := func() bool { left--; return left >= 0 }
 	w.must(b.Evict(more, func(key []byte, h rows.Held) error {
@@ -145,6 +167,7 @@ func evictions(r *rapid.T, w *world, b *rows.Buffer, model heldModel, spoil func
 			fault = fmt.Sprintf("evicted %s, want %q %+v", got, first, shown(want))
 		}
 		delete(model, first)
+		handed[first] = want
 		return nil
 	}))
 	return fault

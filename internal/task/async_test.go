@@ -52,7 +52,7 @@ func (c *byHand) end(i int) {
 	c.ended = append(c.ended, call)
 }
 
-// asking is a task with one asynchronous node, and all that is around it: the topics "in" and "out", the changelog, the disk. Values are numbers, in the order of
+// asking is a task with one node, an asynchronous one unless a test says otherwise, and all that is around it: the topics "in" and "out", the changelog, the disk. Values are numbers, in the order of
 // the input; keys are the numbers' last digits in base keys.
 type asking struct {
 	atomic  bool
@@ -61,6 +61,7 @@ type asking struct {
 	claims  bool                   // the task is told that commits are atomic
 	keys    int
 	spec    *rows.Spec
+	more    []*rows.Spec // without changelogs
 	disk    *mem.Disk
 	set     *store.Set
 	task    *task.Task
@@ -77,6 +78,11 @@ type asking struct {
 	stats   *flow.Stats
 	failed  map[string]int
 	faults  []error
+
+	node  func(n *flow.Node, own any, next words) (words, error)
+	keyAt func(n int64) (key int, at int64) // of a record
+	judge func() error
+	last  func() error // before the end
 }
 
 type result struct{ life, key, value int }
@@ -87,6 +93,9 @@ func newAsking(atomic bool) *asking {
 	a := &asking{atomic: atomic, claims: atomic, keys: 3, disk: &mem.Disk{}, failed: map[string]int{}, start: func(next int64) int64 { return next }}
 	a.how = flow.Asking[string, string]{Key: serde.String(), Value: serde.String(), AtOnce: 3, Tries: 3, First: time.Second}
 	a.spec = rows.NewOpen("open", "string", "string")
+	a.node, a.judge = a.ask, a.judged
+	a.keyAt = func(n int64) (int, int64) { return int(n) % a.keys, n }
+	a.last = func() error { return nil }
 	return a
 }
 
@@ -104,30 +113,43 @@ func (a *asking) call(_ context.Context, r processor.Record[string, string]) (st
 	return r.Value, err
 }
 
+type words = flow.Receiver[string, string]
+
+func (a *asking) ask(n *flow.Node, own any, next words) (words, error) {
+	return flow.Ask(n, own.(*rows.Open), a.how, a.call, func(r processor.Record[string, string], v string) error {
+		return next(processor.WithValue(r, v))
+	})
+}
+
+func (a *asking) specs() []*rows.Spec { return append([]*rows.Spec{a.spec}, a.more...) }
+
+// graph is a source, the node with its store, and a sink.
 func (a *asking) graph() (*topology.Sub, error) {
 	g := topology.NewGraph()
-	g.AddStore(&topology.Store{Spec: a.spec})
-	receiver := reflect.TypeFor[flow.Receiver[string, string]]()
+	var stores []string
+	for _, s := range a.specs() {
+		g.AddStore(&topology.Store{Spec: s})
+		stores = append(stores, s.Name)
+	}
+	receiver := reflect.TypeFor[words]()
 	outs := map[string]reflect.Type{"": receiver}
 	in := &topology.Node{Name: "in", Kind: topology.Source, Topics: []topology.Topic{{Name: "in"}}, Outs: outs, Make: func(env *flow.Env, links []flow.Link) (any, error) {
 		to, err := flow.Children[string, string](links)
 		return flow.NewSource(flow.NewNode(env, "in", nil, nil), flow.Decoder[string, string]{Key: serde.String(), Value: serde.String()}, to), err
 	}}
-	ask := &topology.Node{Name: "ask", Kind: topology.Processor, In: receiver, Outs: outs, Stores: []string{"open"}, Parents: []topology.Parent{{Node: in}}, Make: func(env *flow.Env, links []flow.Link) (any, error) {
+	node := &topology.Node{Name: "node", Kind: topology.Processor, In: receiver, Outs: outs, Stores: stores, Parents: []topology.Parent{{Node: in}}, Make: func(env *flow.Env, links []flow.Link) (any, error) {
 		next, err := flow.Children[string, string](links)
 		if err != nil {
 			return nil, err
 		}
-		open, _ := env.Stores.Store("open")
-		return flow.Ask(flow.NewNode(env, "ask", nil, nil), open.(*rows.Open), a.how, a.call, func(r processor.Record[string, string], v string) error {
-			return next(processor.WithValue(r, v))
-		})
+		own, _ := env.Stores.Store(a.spec.Name)
+		return a.node(flow.NewNode(env, "node", nil, nil), own, next)
 	}}
-	sink := &topology.Node{Name: "out", Kind: topology.Sink, Topics: []topology.Topic{{Name: "out"}}, In: receiver, Parents: []topology.Parent{{Node: ask}}, Make: func(env *flow.Env, _ []flow.Link) (any, error) {
+	sink := &topology.Node{Name: "out", Kind: topology.Sink, Topics: []topology.Topic{{Name: "out"}}, In: receiver, Parents: []topology.Parent{{Node: node}}, Make: func(env *flow.Env, _ []flow.Link) (any, error) {
 		return flow.Sink(flow.NewNode(env, "out", nil, nil), "out", flow.Encoding[string, string]{Key: serde.String(), Value: serde.String()}), nil
 	}}
 	g.Add(in)
-	g.Add(ask)
+	g.Add(node)
 	g.Add(sink)
 	t, err := g.Build()
 	if err != nil {
@@ -156,11 +178,11 @@ func (a *asking) begin() error {
 	if err != nil {
 		return err
 	}
-	if a.set, err = store.Open(e, nil, []*rows.Spec{a.spec}); err != nil {
+	if a.set, err = store.Open(e, nil, a.specs()); err != nil {
 		return err
 	}
-	if at, _ := a.set.Position("open"); at < int64(len(a.log)) {
-		if err := a.set.Replay("open", a.log[at:], int64(len(a.log))); err != nil {
+	if at, _ := a.set.Position(a.spec.Name); at < int64(len(a.log)) {
+		if err := a.set.Replay(a.spec.Name, a.log[at:], int64(len(a.log))); err != nil {
 			return err
 		}
 	}
@@ -185,7 +207,8 @@ func (a *asking) push(n int) error {
 // step pushes what was fed and takes some of it.
 func (a *asking) step(n int) error {
 	for ; a.pushed < int64(a.fed); a.pushed++ {
-		raw := flow.Raw{Key: fmt.Append(nil, int(a.pushed)%a.keys), Value: fmt.Append(nil, a.pushed), Time: a.pushed, Offset: a.pushed}
+		key, at := a.keyAt(a.pushed)
+		raw := flow.Raw{Key: fmt.Append(nil, key), Value: fmt.Append(nil, a.pushed), Time: at, Offset: a.pushed}
 		if _, err := a.task.Push(asked, []flow.Raw{raw}); err != nil {
 			return err
 		}
@@ -213,7 +236,7 @@ func (a *asking) advance(by int64) error {
 	return a.checked(a.task.Punctuate(a.now))
 }
 
-// commit commits up to a point: nothing is durable, all but the offsets are, all but the engine is, all is.
+// commit commits up to a point: nothing is durable, all but the offsets are, all but the engine is, all is; or, without transactions, all but the offsets.
 func (a *asking) commit(upTo int) error {
 	if !a.task.CommitNeeded() {
 		return nil
@@ -228,14 +251,17 @@ func (a *asking) commit(upTo int) error {
 	if upTo == 1 {
 		return nil
 	}
-	if o, ok := offsets[asked]; ok {
+	if o, ok := offsets[asked]; ok && (a.atomic || upTo != applied) {
 		a.next = o.Next
 	}
-	if upTo == 2 {
+	if upTo == 2 || a.atomic && upTo == applied {
 		return nil
 	}
-	return a.task.Committed(map[string]int64{"open": int64(len(a.log))})
+	return a.task.Committed(map[string]int64{a.spec.Name: int64(len(a.log))})
 }
+
+// applied is how far a commit may come without transactions: the offsets are its last step.
+const applied = 4
 
 // crash loses what is not durable: all of it, or, without transactions, what keepOut and keepLog do not keep. Without disk the rows are gone.
 func (a *asking) crash(keepOut, keepLog int, disk bool) error {
@@ -284,8 +310,8 @@ func (a *asking) drain() error {
 	return nil
 }
 
-// judge says what is wrong with the results.
-func (a *asking) judge() error {
+// judged says what is wrong with the results.
+func (a *asking) judged() error {
 	type lane struct{ life, key int }
 	seen, last, first := map[int]int{}, map[lane]int{}, map[int]int{}
 	for i, r := range a.out {
@@ -310,16 +336,21 @@ func (a *asking) judge() error {
 			a.faultf("%d has no result", v)
 		}
 	}
+	if n := a.left(); n > 0 {
+		a.faultf("%d rows are left", n)
+	}
+	return errors.Join(a.faults...)
+}
+
+// left is how many rows a restore from the changelog would bring.
+func (a *asking) left() int {
 	left := map[string]bool{}
 	for _, r := range a.log {
 		if left[string(r.Key)] = true; r.Value == nil {
 			delete(left, string(r.Key))
 		}
 	}
-	if len(left) > 0 {
-		a.faultf("%d rows are left", len(left))
-	}
-	return errors.Join(a.faults...)
+	return len(left)
 }
 
 // askingOp is one step of the random test.
@@ -354,7 +385,7 @@ func (a *asking) do(op askingOp) error {
 	case "commit":
 		return a.commit(3)
 	case "broken":
-		return errors.Join(a.commit(op.N%3), a.crash(op.M, op.N, op.Disk))
+		return errors.Join(a.commit([...]int{0, 1, 2, applied}[op.N%4]), a.crash(op.M, op.N, op.Disk))
 	case "crash":
 		return a.crash(op.N, op.M, op.Disk)
 	}
@@ -371,7 +402,7 @@ func (a *asking) run(ops []askingOp) error {
 			return fmt.Errorf("op %d, %+v: %w", i, op, err)
 		}
 	}
-	if err := a.drain(); err != nil {
+	if err := errors.Join(a.last(), a.drain()); err != nil {
 		return err
 	}
 	return a.judge()
