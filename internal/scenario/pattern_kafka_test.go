@@ -17,11 +17,13 @@ import (
 )
 
 // onKafka is a scenario on a real broker; what it makes there goes in the end.
-func onKafka(t *testing.T, eos bool) *scenario {
+func onKafka(t *testing.T, eos bool, topics ...string) *scenario {
 	t.Helper()
-	s := scenarioAt(t, eos, kafkatest.Name("pattern")+"-", kafkatest.Broker(t))
+	s := scenarioAt(t, eos, kafkatest.Name("scenario")+"-", kafkatest.Broker(t))
 	t.Cleanup(s.sweep)
-	s.create("out", 4)
+	for _, topic := range append(topics, "out") {
+		s.create(topic, 4)
+	}
 	return s
 }
 
