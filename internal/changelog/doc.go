@@ -8,6 +8,8 @@
 // position reaches E: a transaction that is still open there is waited out, since its data may have been committed while its markers are
 // missing. Markers come with the records and advance the position; without them a restore would never end.
 //
+// A topic that is an input of the task too is read as the task reads it, which at least once is all of it, and no further than the group has committed.
+//
 // Only the tail is read: from the position that the engine holds with the rows. Where the log no longer has that position, the rows are
 // dropped and read anew from its start.
 package changelog

@@ -54,7 +54,8 @@ type part struct {
 	position int64
 	end      int64
 	log      Log
-	source   bool // nothing from end on may be applied
+	source   bool          // nothing from end on may be applied
+	reader   *kafka.Reader // that reads it
 	records  int64
 	began    time.Time
 	moved    time.Time
@@ -77,7 +78,8 @@ type Config struct {
 // Restorer restores the tasks of one worker. Add, Remove and Progress may be called from any goroutine.
 type Restorer struct {
 	c      Config
-	reader *kafka.Reader
+	reader *kafka.Reader // of committed records
+	all    *kafka.Reader // of the inputs of an app that takes all records, as the tasks do; nil before there are any
 
 	mu       sync.Mutex
 	inbox    []func()
@@ -98,7 +100,7 @@ type line struct {
 
 // New makes a restorer; Run does its work.
 func New(c Config) (*Restorer, error) {
-	// Aborted records are never state, whatever the guarantee: an earlier run of the app may have had another.
+	// Aborted records of a changelog are never state, whatever the guarantee: an earlier run of the app may have had another.
 	reader, err := kafka.NewReader(c.Settings, kafka.ReaderConfig{Committed: true})
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
@@ -121,7 +123,7 @@ func (r *Restorer) Progress() []Progress {
 
 // Run works until ctx ends; then it calls off what it has, and closes.
 func (r *Restorer) Run(ctx context.Context) error {
-	defer r.reader.Close()
+	defer r.close()
 	for ctx.Err() == nil {
 		wait, cancel := r.arm(ctx)
 		for _, f := range r.take() {
@@ -141,6 +143,13 @@ func (r *Restorer) Run(ctx context.Context) error {
 	}
 	r.failAll(ErrRemoved)
 	return nil
+}
+
+func (r *Restorer) close() {
+	r.reader.Close()
+	if r.all != nil {
+		r.all.Close()
+	}
 }
 
 // arm makes the context of the next wait, which post ends. It is made before the inbox is emptied: what is posted in between is not missed.
@@ -276,7 +285,7 @@ func (r *Restorer) opened(j *Job, stores *store.Set, starts map[kafka.TP]int64, 
 
 // position finds where each partition is read from: behind what the engine holds, or the log's start.
 func (r *Restorer) position(j *Job, starts map[kafka.TP]int64) error {
-	from := map[kafka.TP]int64{}
+	from := map[*kafka.Reader]map[kafka.TP]int64{}
 	for tp, p := range j.parts {
 		at, ok := j.stores.Position(p.store)
 		switch {
@@ -292,16 +301,37 @@ func (r *Restorer) position(j *Job, starts map[kafka.TP]int64) error {
 			}
 			at = starts[tp]
 		}
-		p.position = at
-		if at < p.end {
-			from[tp] = at
-			r.byPart[tp] = j
+		if p.position = at; at == p.end {
+			continue
 		}
+		if err := r.reads(p); err != nil {
+			return err
+		}
+		if from[p.reader] == nil {
+			from[p.reader] = map[kafka.TP]int64{}
+		}
+		from[p.reader][tp] = at
+		r.byPart[tp] = j
 	}
-	if len(from) > 0 {
-		r.reader.Add(from)
+	for reader, at := range from {
+		reader.Add(at)
 	}
 	j.moved()
+	return nil
+}
+
+// reads finds who reads a partition: an input is read as the tasks read it.
+func (r *Restorer) reads(p *part) (err error) {
+	p.reader = r.reader
+	if !p.log.Source || r.c.Settings.ExactlyOnce {
+		return nil
+	}
+	if r.all == nil {
+		if r.all, err = kafka.NewReader(r.c.Settings, kafka.ReaderConfig{}); err != nil {
+			return fmt.Errorf("restore: %w", err)
+		}
+	}
+	p.reader = r.all
 	return nil
 }
 
@@ -332,7 +362,7 @@ func (r *Restorer) finish(j *Job, err error) {
 	for tp, p := range j.parts {
 		if r.byPart[tp] == j {
 			delete(r.byPart, tp)
-			r.reader.Remove(tp)
+			p.reader.Remove(tp)
 		}
 		if err == nil && p.records > 0 {
 			took := time.Since(p.began)
@@ -380,9 +410,27 @@ func (r *Restorer) failAll(err error) {
 	}
 }
 
-// read waits for records and applies them.
+// read waits for records and applies them. Where there are two who read, each waits for a turn alone.
 func (r *Restorer) read(ctx context.Context) error {
-	fetched, err := r.reader.Poll(ctx)
+	switch {
+	case r.all == nil || !r.all.Reading():
+		return r.readFrom(ctx, r.reader)
+	case !r.reader.Reading():
+		return r.readFrom(ctx, r.all)
+	}
+	for _, reader := range []*kafka.Reader{r.reader, r.all} {
+		wait, cancel := context.WithTimeout(ctx, turn)
+		err := r.readFrom(wait, reader)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Restorer) readFrom(ctx context.Context, reader *kafka.Reader) error {
+	fetched, err := reader.Poll(ctx)
 	if err != nil {
 		return err
 	}
@@ -460,14 +508,15 @@ func (r *Restorer) restart(j *Job, tp kafka.TP, p *part) error {
 	}
 	p.position = starts[tp]
 	j.moved()
-	r.reader.Remove(tp)
+	p.reader.Remove(tp)
 	if p.position < p.end {
-		r.reader.Add(map[kafka.TP]int64{tp: p.position})
+		p.reader.Add(map[kafka.TP]int64{tp: p.position})
 	}
 	return nil
 }
 
 const (
+	turn    = 20 * time.Millisecond
 	stalled = 10 * time.Second // how long a restore may stand still before it says so
 	telling = 10 * time.Second // how often a restore that takes long says how far it is
 )

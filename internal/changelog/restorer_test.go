@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -310,6 +311,55 @@ func TestRestoreOfMarkers(t *testing.T) {
 		b.ok(b.broker.DeleteRecords("log", 0, 17))
 		b.restore(0, 18)
 	})
+}
+
+// An input is read as the tasks read it: all of it at least once, exactly once what was committed.
+func TestRestoreOfAnInput(t *testing.T) {
+	for eos, want := range map[bool]int{false: 23, true: 10} {
+		onBench(t, func(b *bench) {
+			b.settings.ExactlyOnce = eos
+			cl := b.client(kgo.TransactionalID("other"), kgo.TransactionTimeout(10*time.Minute))
+			defer cl.Close()
+			b.fill(0, 5)
+			b.ok(cl.BeginTransaction())
+			b.write(cl, 5, 15)
+			b.ok(cl.EndTransaction(b.t.Context(), kgo.TryAbort)) // a marker, at 15
+			b.fill(15, 20)
+			b.ok(cl.BeginTransaction())
+			b.write(cl, 20, 25)
+			read := int64(21)
+			if !eos { // into the transaction that is open
+				read = 24
+			}
+			b.commit(read)
+			got := make(chan outcome, 1)
+			b.r.Add(context.Background(), &Job{
+				Task: "0_0", Logs: []Log{{Store: "sums", TP: tp, Source: true}}, Open: b.open,
+				Done: func(s *store.Set, ends map[string]int64, err error) { got <- outcome{s, ends, err} },
+			})
+			o := <-got
+			b.ok(o.err)
+			if n := b.rows(o.stores); n != want {
+				t.Errorf("exactly once %v: %d rows, want %d", eos, n, want)
+			}
+			if at, _ := o.stores.Position("sums"); at != read {
+				t.Errorf("exactly once %v: position %d, want %d", eos, at, read)
+			}
+			b.ok(o.stores.Close())
+			b.ok(cl.EndTransaction(b.t.Context(), kgo.TryAbort))
+		})
+	}
+}
+
+// commit commits how far the app has read the log.
+func (b *bench) commit(at int64) {
+	b.t.Helper()
+	cl := b.client()
+	defer cl.Close()
+	o := kadm.Offsets{}
+	o.AddOffset(tp.Topic, tp.Partition, at, -1)
+	_, err := kadm.NewClient(cl).CommitOffsets(b.t.Context(), b.settings.App, o)
+	b.ok(err)
 }
 
 func TestRemoveWhileOpening(t *testing.T) {

@@ -75,6 +75,9 @@ func (r *Reader) Remove(tps ...TP) {
 	r.cl.RemoveConsumePartitions(byTopic(tps))
 }
 
+// Reading says whether it reads anything.
+func (r *Reader) Reading() bool { return len(r.reading) > 0 }
+
 // Pause stops fetching partitions for a while.
 func (r *Reader) Pause(tps ...TP) {
 	if len(tps) > 0 {
