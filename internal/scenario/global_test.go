@@ -58,21 +58,7 @@ func (s *scenario) joined(n int) map[string]int {
 // rows are a global table's, as an app has them now; none while it is not ready.
 func (r *running) rows(t *testing.T, table weir.GlobalTable[string, string]) map[string]string {
 	t.Helper()
-	view, err := weir.ReadStore(r.app, table.Store())
-	if errors.Is(err, query.ErrNotHere) {
-		return nil
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := map[string]string{}
-	for k, v := range view.All() {
-		all[k] = v
-	}
-	if err := view.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return all
+	return rowsOf(t, r, table.Store())
 }
 
 func (s *scenario) startJoin(topo *weir.Topology, opts ...weir.AppOption) (*running, *observer.ObservedLogs) {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/weirstream/weir"
 	"github.com/weirstream/weir/processor"
-	"github.com/weirstream/weir/serde"
 	"github.com/weirstream/weir/window"
 )
 
@@ -33,7 +32,7 @@ func (s *scenario) rewritten(out string, rules ...weir.Optimization) (r rewritte
 	words := weir.KeyBy(weir.From(b, s.text("words")), func(_, word string) string { return word })
 	count := func(s weir.Stream[string, string], name string) {
 		counts := weir.Count(s.GroupByKey(weir.Named(name+"-words")), name, weir.NoCache())
-		weir.MapValues(counts.ToStream(), func(n int64) string { return fmt.Sprint(name, " ", n) }, weir.ValueSerde(serde.String())).To(sink)
+		weir.MapValues(counts.ToStream(), func(n int64) string { return fmt.Sprint(name, " ", n) }).To(sink)
 	}
 	count(words, "all")
 	count(words.Filter(func(word, _ string) bool { return len(word) > 3 }), "long")
