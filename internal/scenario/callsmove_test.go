@@ -113,7 +113,10 @@ func keyAndValue(r *kgo.Record) (key, what string) { return string(r.Key), strin
 // Records whose calls are under way go through a stop, a restart, a second process that comes, the first that goes, and a failure: all are answered, in the
 // order of their keys.
 func TestCallsMove(t *testing.T) {
-	guarantees(t, func(t *testing.T, eos bool) { callsMove(newScenario(t, eos, "in")) })
+	guarantees(t, func(t *testing.T, eos bool) {
+		t.Parallel()
+		callsMove(newScenario(t, eos, "in"))
+	})
 }
 
 func callsMove(s *scenario) {

@@ -144,7 +144,10 @@ func (d *definition) neighbours(n int) (recs []*kgo.Record) {
 
 // The rules change which topics there are, and no result; a table is restored from its source, as it was processed.
 func TestRulesKeepResults(t *testing.T) {
-	guarantees(t, func(t *testing.T, eos bool) { rulesKeepResults(newScenario(t, eos, "plain", "rows", "words", "homes")) })
+	guarantees(t, func(t *testing.T, eos bool) {
+		t.Parallel()
+		rulesKeepResults(newScenario(t, eos, "plain", "rows", "words", "homes"))
+	})
 }
 
 func rulesKeepResults(s *scenario) {

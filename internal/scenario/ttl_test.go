@@ -116,14 +116,18 @@ func rowsOf(t *testing.T, app *running, store state.KeyValueDesc[string, string]
 // Rows leave at their deadlines, as tombstones downstream and in the changelog; a store that is restored has none that has left, and the time by which the
 // others leave.
 func TestRowsExpireElsewhere(t *testing.T) {
-	guarantees(t, func(t *testing.T, eos bool) { rowsExpire(newScenario(t, eos, "in")) })
+	guarantees(t, func(t *testing.T, eos bool) {
+		t.Parallel()
+		rowsExpire(newScenario(t, eos, "in"))
+	})
 }
 
 func rowsExpire(s *scenario) {
 	b := weir.NewBuilder()
-	alive := weir.TableFrom(b, s.text("in"), "alive", weir.TTL(time.Minute), weir.NoCache())
+	in := weir.From(b, s.text("in"))
+	alive := in.ToTable("alive", weir.TTL(time.Minute), weir.NoCache())
 	alive.ToStream().To(s.text("out"))
-	cached := weir.From(b, s.text("in")).ToTable("cached", weir.TTL(time.Minute))
+	cached := in.ToTable("cached", weir.TTL(time.Minute))
 	topo, err := b.Build()
 	if err != nil {
 		s.t.Fatal(err)
