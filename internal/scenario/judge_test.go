@@ -179,6 +179,11 @@ func (s *scenario) told(all []*kgo.Record, topic string, line func(r *kgo.Record
 // comes waits until a topic has all that is wanted; the scenario's client reads it.
 func (s *scenario) comes(topic string, want lines, line func(r *kgo.Record) (key, what string)) {
 	s.t.Helper()
+	defer func() {
+		if s.ctx.Err() != nil {
+			s.t.Log(agree(s.told(s.seen, topic, line), want, s.eos))
+		}
+	}()
 	s.read(topic, func() bool { return covers(s.told(s.seen, topic, line), want) })
 }
 
