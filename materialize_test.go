@@ -57,6 +57,23 @@ func TestMaterializedFilter(t *testing.T) {
 	}
 }
 
+// Who names a store when the topology is built and runs asks for nothing more: tasks that are made later are as those before.
+func TestStoreAfterBuildChangesNothing(t *testing.T) {
+	b := weir.NewBuilder()
+	table := weir.TableFrom(b, limits, "limits", weir.IfNeeded())
+	table.ToStream().To(totals)
+	topo, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	table.Store()
+	d := weirtest.New(t, topo)
+	weirtest.In(d, limits).Send("ann", 3)
+	if all := weirtest.Out(d, totals).All(); len(all) != 1 || all[0].Value != 3 {
+		t.Errorf("%v", all)
+	}
+}
+
 // Each of these needs the store of a table that is made IfNeeded; reading it is not enough to make one afterwards.
 func TestIfNeeded(t *testing.T) {
 	one := func(string, int64) bool { return true }

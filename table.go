@@ -234,7 +234,9 @@ func (t Table[K, V]) described(want rows.Kind) *rows.Spec {
 	if t.spec == nil {
 		return &rows.Spec{Name: t.n.Name, Fault: fmt.Errorf("%s has no store of its own: it is computed from %q; weir.Materialized gives it one", t.n, t.stores)}
 	}
-	t.olds.need()
+	if !t.b.built { // afterwards tasks read what was asked for, and it cannot be had any more
+		t.olds.need()
+	}
 	if t.spec.Kind != want {
 		return &rows.Spec{Name: t.spec.Name, Fault: fmt.Errorf("the store %q of %s is a %s store, not a %s store", t.spec.Name, t.n, t.spec.Kind, want)}
 	}
