@@ -147,6 +147,12 @@ func (b *bench) compare(ctx context.Context, c comparison, rounds int, rival str
 		if err != nil {
 			return err
 		}
+		other := sample{}
+		if rival != "" { // between ours, so that what a machine does over time hits both
+			if other, err = b.measure(ctx, c, "limit-"+c.what, rival); err != nil {
+				return err
+			}
+		}
 		ours, err := b.measure(ctx, c, "weir-"+c.what, "")
 		if err != nil {
 			return err
@@ -161,10 +167,6 @@ func (b *bench) compare(ctx context.Context, c comparison, rounds int, rival str
 		}
 		limit := (first.cpu + second.cpu) / 2
 		if rival != "" {
-			other, err := b.measure(ctx, c, "limit-"+c.what, rival)
-			if err != nil {
-				return err
-			}
 			rivals = append(rivals, limit/other.cpu)
 		}
 		ratios, limits, engines = append(ratios, ours.cpu/limit), append(limits, limit), append(engines, ours.cpu)
