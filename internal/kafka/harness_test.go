@@ -333,6 +333,9 @@ func readCommittedValues(t testing.TB, set *Settings, topic string, partition in
 			t.Fatal(err)
 		}
 		for _, f := range fetched {
+			if f.Err != nil {
+				t.Logf("reading %s at %d: %v", tp, position, f.Err)
+			}
 			for _, rec := range f.Records {
 				position = rec.Offset + 1
 				if !rec.Attrs.IsControl() {
@@ -342,4 +345,32 @@ func readCommittedValues(t testing.TB, set *Settings, topic string, partition in
 		}
 	}
 	return values
+}
+
+// logTopic logs all that a partition holds, whatever became of its transactions.
+func logTopic(t testing.TB, set *Settings, tp TP) {
+	t.Helper()
+	ends, err := dial(t, set).EndOffsets(testContext(t), tp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewReader(set, ReaderConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	r.Add(map[TP]int64{tp: 0})
+	for position := int64(0); position < ends[tp]; {
+		fetched, err := r.Poll(testContext(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range fetched {
+			t.Logf("%s: end %d, error %v", tp, ends[tp], f.Err)
+			for _, rec := range f.Records {
+				position = rec.Offset + 1
+				t.Logf("%d: producer %d epoch %d, control %v, key %x, value %q", rec.Offset, rec.ProducerID, rec.ProducerEpoch, rec.Attrs.IsControl(), rec.Key, rec.Value)
+			}
+		}
+	}
 }

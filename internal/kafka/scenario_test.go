@@ -563,6 +563,9 @@ func readToEnd(t *testing.T, at place, from int64, wantData, wantMarkers int, sa
 			return fmt.Errorf("the restore from %d stands at %d and never reaches %d", from, position, ends[tp])
 		}
 		for _, f := range fetched {
+			if f.Err != nil {
+				t.Logf("reading %s at %d: %v", tp, position, f.Err)
+			}
 			for _, rec := range f.Records {
 				if rec.Attrs.IsControl() && sabotage {
 					continue
@@ -577,6 +580,7 @@ func readToEnd(t *testing.T, at place, from int64, wantData, wantMarkers int, sa
 		}
 	}
 	if data != wantData || markers < wantMarkers {
+		logTopic(t, set, tp)
 		return fmt.Errorf("from %d: %d records and %d markers, want %d and %d", from, data, markers, wantData, wantMarkers)
 	}
 	return nil
@@ -617,7 +621,11 @@ func crashScenario(t *testing.T, at place, eos bool, name string, sabotage bool)
 	if got := at.committed(t, 0).Offset; got != inputs {
 		return fmt.Errorf("committed %d", got)
 	}
-	return checkCopies(readCommittedValues(t, at.settings(true), at.out, 0), values, eos)
+	err := checkCopies(readCommittedValues(t, at.settings(true), at.out, 0), values, eos)
+	if err != nil && !sabotage {
+		logTopic(t, at.settings(true), TP{Topic: at.out})
+	}
+	return err
 }
 
 func checkCopies(got, want []string, eos bool) error {
