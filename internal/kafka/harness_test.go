@@ -321,13 +321,24 @@ func readCommittedValues(t testing.TB, set *Settings, topic string, partition in
 	if ends[tp] == 0 {
 		return nil
 	}
-	r, err := NewReader(set, ReaderConfig{Committed: true})
+	readTo(t, set, ReaderConfig{Committed: true}, tp, ends[tp], func(rec *kgo.Record) {
+		if !rec.Attrs.IsControl() {
+			values = append(values, string(rec.Value))
+		}
+	})
+	return values
+}
+
+// readTo reads a partition from its start until the position is at end.
+func readTo(t testing.TB, set *Settings, cfg ReaderConfig, tp TP, end int64, each func(*kgo.Record)) {
+	t.Helper()
+	r, err := NewReader(set, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
 	r.Add(map[TP]int64{tp: 0})
-	for position := int64(0); position < ends[tp]; {
+	for position := int64(0); position < end; {
 		fetched, err := r.Poll(testContext(t))
 		if err != nil {
 			t.Fatal(err)
@@ -338,13 +349,10 @@ func readCommittedValues(t testing.TB, set *Settings, topic string, partition in
 			}
 			for _, rec := range f.Records {
 				position = rec.Offset + 1
-				if !rec.Attrs.IsControl() {
-					values = append(values, string(rec.Value))
-				}
+				each(rec)
 			}
 		}
 	}
-	return values
 }
 
 // logTopic logs all that a partition holds, whatever became of its transactions.
@@ -354,23 +362,7 @@ func logTopic(t testing.TB, set *Settings, tp TP) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := NewReader(set, ReaderConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	r.Add(map[TP]int64{tp: 0})
-	for position := int64(0); position < ends[tp]; {
-		fetched, err := r.Poll(testContext(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range fetched {
-			t.Logf("%s: end %d, error %v", tp, ends[tp], f.Err)
-			for _, rec := range f.Records {
-				position = rec.Offset + 1
-				t.Logf("%d: producer %d epoch %d, control %v, key %x, value %q", rec.Offset, rec.ProducerID, rec.ProducerEpoch, rec.Attrs.IsControl(), rec.Key, rec.Value)
-			}
-		}
-	}
+	readTo(t, set, ReaderConfig{}, tp, ends[tp], func(rec *kgo.Record) {
+		t.Logf("%s, %d: producer %d epoch %d, control %v, key %x, value %q", tp, rec.Offset, rec.ProducerID, rec.ProducerEpoch, rec.Attrs.IsControl(), rec.Key, rec.Value)
+	})
 }
