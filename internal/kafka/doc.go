@@ -29,5 +29,6 @@
 //
 // No transaction is ended but by the client's own EndTransaction: from transaction.version 2 on each end bumps an epoch
 // that the client must know. EndTransaction turns a commit of nothing, and one of a single rejected record, into nothing
-// or an abort; so acknowledged records are counted, and with none the offsets are committed without a transaction.
+// or an abort; so acknowledged records are counted, and with none the offsets are committed without a transaction. It does
+// the same to a first transaction when it does not yet keep the topic that was written, so the end waits for that.
 package kafka

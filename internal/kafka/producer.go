@@ -44,6 +44,7 @@ type life struct {
 	txnID  string
 	tv2    bool // the cluster finalized transaction.version 2: offsets join a transaction without being announced
 	begun  bool
+	topics outTopics
 
 	acked   atomic.Int64 // since the last commit
 	pending atomic.Int64 // sent, and neither written nor failed
@@ -98,7 +99,7 @@ func (p *Producer) open(ctx context.Context) (*life, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &life{cl: cl, txnID: p.id, idle: make(chan struct{}, 1)}
+	l := &life{cl: cl, txnID: p.id, idle: make(chan struct{}, 1), topics: outTopics{keeps: keeps(cl)}}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.promise = l.done
 	if err := l.start(ctx); err != nil {
@@ -146,6 +147,7 @@ type sent struct {
 	kgo.Record
 	dest *Dest
 	from flow.Origin
+	new  bool // its topic may be one that the client does not keep yet
 }
 
 // From is what was in process when a record was sent, for a Dest's OnFail.
@@ -186,7 +188,7 @@ func (p *Producer) Send(dest *Dest, out Out) error {
 	}
 	s := sentPool.Get().(*sent)
 	// Field by field into the zeroed record: a literal would be built beside it and copied.
-	s.dest = dest
+	s.dest, s.new = dest, l.txnID != "" && !l.topics.known(out.Topic)
 	s.Topic, s.Partition = out.Topic, out.Partition
 	s.Record.Key, s.Record.Value = p.copied(out.Key), p.copied(out.Value)
 	s.Timestamp = time.UnixMilli(out.Timestamp)
@@ -234,6 +236,9 @@ func (l *life) done(r *kgo.Record, err error) {
 	s := sentOf(r)
 	if err == nil {
 		s.dest.written(r.Partition, r.Offset)
+		if s.new {
+			l.topics.written(r.Topic, r.Partition)
+		}
 		l.acked.Add(1)
 	} else {
 		l.failed(s, err)
@@ -326,6 +331,9 @@ func (p *Producer) Buffered() int64 {
 
 // end ends the transaction, by the client's own call: see the package comment.
 func (l *life) end(ctx context.Context, how kgo.TransactionEndTry) error {
+	if err := l.topics.await(ctx); err != nil {
+		return err
+	}
 	if err := l.cl.EndTransaction(ctx, how); err != nil {
 		return err
 	}
