@@ -147,19 +147,19 @@ func (t *Table[KK, V]) Told(k KK) (v V, at int64, ok bool, err error) {
 	return v, at, err == nil, err
 }
 
-// peek is the row of t.key to look at: not the cached object where that may be changed in place.
+// peek is the row of t.key to look at: a copy of the cached one where that may be changed in place.
 func (t *Table[KK, V]) peek() (*Row[V], error) {
-	if !t.inPlace {
-		r, err := t.ref()
-		return t.alive(r), err
+	r, err := t.ref()
+	if err != nil {
+		return nil, err
 	}
-	if r := t.rows.find(t.key); r != nil {
-		if err := t.spill(r); err != nil {
-			return nil, err
-		}
+	r = t.alive(r)
+	if !t.inPlace || r.idx == 0 || !r.Has {
+		return r, nil
 	}
-	err := t.loadOne()
-	return t.alive(&t.one), err
+	t.one = Row[V]{At: r.At, Has: true}
+	t.one.Value, err = t.Own(r)
+	return &t.one, err
 }
 
 // Put gives the row a value and a time in ms; nil of a nilable kind drops it. A value older than the store keeps is counted and not kept; the
