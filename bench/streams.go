@@ -287,6 +287,9 @@ type row struct {
 func (b *bench) rows(ctx context.Context, w workload, topic string) (map[string]row, error) {
 	all := map[string]row{}
 	err := b.each(ctx, topic, func(r *kgo.Record) {
+		if w.untimed {
+			r.Timestamp = time.Time{}
+		}
 		switch now := all[string(r.Key)]; {
 		case !w.final:
 			all[string(r.Key)] = row{now.n + 1, now.hash + hash(r)}
