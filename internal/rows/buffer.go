@@ -46,27 +46,33 @@ func restoreHeld(to Restorer, key, val []byte, _ int64) error {
 	return nil
 }
 
-// Buffer holds updates back, the last of each key, in the order of the times by which they wait, then of their keys' bytes. What it holds is on the
-// disk, as any store's rows; of the memory it needs a little for each key that was changed since the last commit.
+// Buffer holds updates back, the last of each key, in the order of the times by which they wait, then of their keys' bytes. What was held back at the last
+// commit is on the disk, as any store's rows; what came since is in memory, and becomes rows in the commit.
 type Buffer struct {
 	name   string
 	host   Host
-	head   []byte // the index row of the first; empty: nothing waits
+	head   []byte // the index row of the first that is on the disk; empty: none is
 	counts bool
 	n      int64
 	size   int64
-	topic  string         // of the last update that was taken out; most are of one
-	dirty  map[string]int // places in order
-	order  []changedKey   // since the last commit, in the order of their first changes
+	topic  string // of the last update that was taken out; most are of one
+	changes
+	rowKeys
 	owed
 
 	local, row, enc []byte
+	taking          []byte // the key that is taken out of memory
 	asked, answer   []byte // Prior's own: it may be asked for during an eviction
 }
 
 func newBuffer(s *Spec, h Host) (*Buffer, error) {
-	b := &Buffer{name: s.Name, host: h, dirty: map[string]int{}, owed: owed{host: h, tag: owedTag, logged: s.Logged}}
+	b := &Buffer{name: s.Name, host: h, changes: changes{dirty: map[string]int{}}, owed: owed{host: h, tag: owedTag, logged: s.Logged}}
+	b.queue.of = &b.order
+	h.Pends(func() int64 { return b.bytes })
 	if err := b.learn(b.get); err != nil {
+		return nil, b.wrap("scan", err)
+	}
+	if err := b.know(h); err != nil {
 		return nil, b.wrap("scan", err)
 	}
 	return b, b.walk([]byte{orderTag}, func() (bool, error) { return false, nil })
@@ -102,10 +108,25 @@ func (b *Buffer) Size() int64 { return b.size }
 
 // First is the least time by which something waits, in ms; false when nothing does.
 func (b *Buffer) First() (at int64, ok bool) {
-	if len(b.head) == 0 {
-		return 0, false
+	switch {
+	case b.inMemory():
+		return b.queue.at(0), true
+	case len(b.head) > 0:
+		return timeAt(b.head[1:]), true
 	}
-	return timeAt(b.head[1:]), true
+	return 0, false
+}
+
+// inMemory says that the first is in memory alone.
+func (b *Buffer) inMemory() bool {
+	if len(b.queue.places) == 0 {
+		return false
+	}
+	if len(b.head) == 0 {
+		return true
+	}
+	at, before := b.queue.at(0), timeAt(b.head[1:])
+	return at < before || at == before && b.queue.key(0) < string(b.head[orderHead:])
 }
 
 // Put holds an update back. If the key waits already, it goes on waiting by the same time, and what it was before the first update stays known.
@@ -142,40 +163,25 @@ func (b *Buffer) account(sign int64, h *held, key int) {
 }
 
 func (b *Buffer) write(key []byte, at int64, had bool) error {
-	if b.logged {
-		b.touch(key, had).put = true
+	c := b.touch(key, had)
+	c.put = true
+	b.set(c, b.enc)
+	if !had {
+		b.queue.push(at, b.dirty[c.key])
 	}
-	if err := b.host.Set(b.local, b.enc); err != nil || had {
-		return err
-	}
-	b.local = orderKey(b.local[:0], at, key)
-	if len(b.head) == 0 || compare(b.local, b.head) < 0 {
-		b.head = append(b.head[:0], b.local...)
-	}
-	return b.host.Set(b.local, nil)
+	return nil
 }
 
-// changedKey is a key that has changed since the last commit.
-type changedKey struct {
-	key  string
-	had  bool // it waited at that commit: the changelog holds an update
-	put  bool // an update came since
-	owed bool // it had, and was taken out
-}
-
-// touch notes that a key changes; had is whether it waits.
-func (b *Buffer) touch(key []byte, had bool) *changedKey {
-	i, ok := b.dirty[string(key)]
-	if !ok {
-		i = len(b.order)
-		b.order = append(b.order, changedKey{key: string(key), had: had})
-		b.dirty[b.order[i].key] = i
-	}
-	return &b.order[i]
-}
-
-// get reads a key's row into b.row. b.local is its local key.
+// get reads a key's row into b.row. Where that was on the disk, b.local is its local key.
 func (b *Buffer) get(key []byte) (ok bool, err error) {
+	if i, changed := b.dirty[string(key)]; changed {
+		c := &b.order[i]
+		b.row = append(b.row[:0], c.row...)
+		return c.held, nil
+	}
+	if b.lacks(key) {
+		return false, nil
+	}
 	b.local = heldKey(b.local[:0], key)
 	b.row, ok, err = b.host.Get(b.row[:0], b.local)
 	return ok, err
@@ -183,8 +189,14 @@ func (b *Buffer) get(key []byte) (ok bool, err error) {
 
 // Prior is the value of a key before the first update that is held back, nil for none; ok is false where none is held back.
 func (b *Buffer) Prior(key []byte) (prior []byte, ok bool, err error) {
-	b.asked = heldKey(b.asked[:0], key)
-	if b.answer, ok, err = b.host.Get(b.answer[:0], b.asked); !ok || err != nil {
+	if i, changed := b.dirty[string(key)]; changed {
+		c := &b.order[i]
+		b.answer, ok = append(b.answer[:0], c.row...), c.held
+	} else if !b.lacks(key) {
+		b.asked = heldKey(b.asked[:0], key)
+		b.answer, ok, err = b.host.Get(b.answer[:0], b.asked)
+	}
+	if !ok || err != nil {
 		return nil, false, err
 	}
 	h, err := cutHeld(b.answer)
@@ -197,26 +209,70 @@ func (b *Buffer) Prior(key []byte) (prior []byte, ok bool, err error) {
 // Evict takes out what waits, the first first, as long as more says so, which is asked before each. What take is given is valid during its call,
 // in which it may use the buffer for Prior only: the update still counts as held back.
 func (b *Buffer) Evict(more func() bool, take func(key []byte, h Held) error) error {
-	if len(b.head) == 0 || !more() {
-		return nil
-	}
-	first := true
-	return b.walk(b.head, func() (bool, error) {
-		if !first && !more() {
-			return false, nil
+	for {
+		if _, ok := b.First(); !ok || !more() {
+			return nil
 		}
-		first = false
-		return true, b.evict(take)
-	})
+		var stop bool
+		var err error
+		if b.inMemory() {
+			err = b.evictRecent(take)
+		} else {
+			stop, err = b.evictRows(more, take)
+		}
+		if stop || err != nil {
+			return err
+		}
+	}
 }
 
-// evict takes out the first, whose row is loaded.
-func (b *Buffer) evict(take func(key []byte, h Held) error) error {
+// evictRecent takes out the first, which is in memory.
+func (b *Buffer) evictRecent(take func(key []byte, h Held) error) error {
+	c := &b.order[b.queue.places[0].i]
+	b.row, b.taking = append(b.row[:0], c.row...), append(b.taking[:0], c.key...)
+	if err := b.handOut(b.taking, take); err != nil {
+		return err
+	}
+	b.queue.pop()
+	return nil
+}
+
+// evictRows takes out the first, which is on the disk, and those that follow it there before one in memory is the first. stop says that more wants no more.
+func (b *Buffer) evictRows(more func() bool, take func(key []byte, h Held) error) (stop bool, err error) {
+	first := true
+	err = b.walk(b.head, func() (bool, error) {
+		if !first {
+			if b.inMemory() {
+				return false, nil
+			}
+			if stop = !more(); stop {
+				return false, nil
+			}
+		}
+		first = false
+		key := b.head[orderHead:]
+		if err := b.handOut(key, take); err != nil {
+			return false, err
+		}
+		b.forgetRow(key)
+		b.local = heldKey(b.local[:0], key)
+		if err := b.host.Delete(b.local); err != nil {
+			return false, err
+		}
+		return true, b.host.Delete(b.head)
+	})
+	if err == nil && len(b.head) == 0 {
+		b.none()
+	}
+	return stop, err
+}
+
+// handOut hands an update out whose row is loaded, and holds it no longer.
+func (b *Buffer) handOut(key []byte, take func(key []byte, h Held) error) error {
 	h, err := cutHeld(b.row)
 	if err != nil {
 		return b.wrap("read", err)
 	}
-	key := b.head[orderHead:]
 	if b.topic != string(h.topic) {
 		b.topic = string(h.topic)
 	}
@@ -224,14 +280,9 @@ func (b *Buffer) evict(take func(key []byte, h Held) error) error {
 		return err
 	}
 	b.account(-1, &h, len(key))
-	if err := b.taken(key); err != nil {
-		return err
-	}
-	b.local = heldKey(b.local[:0], key)
-	if err := b.host.Delete(b.local); err != nil {
-		return err
-	}
-	return b.host.Delete(b.head)
+	c := b.touch(key, true)
+	b.set(c, nil)
+	return b.taken(c, key)
 }
 
 // walk makes what waits the head, one after the other, from a place on: first the one there. At each it calls on, and stops there when that is
@@ -289,11 +340,8 @@ func (b *Buffer) load(index []byte) (ok bool, err error) {
 
 // taken notes that the first, whose row is loaded, is taken out. An update that came after the last commit needs no care: what brought it comes again, if what becomes
 // of it does not become durable.
-func (b *Buffer) taken(key []byte) error {
-	if !b.logged {
-		return nil
-	}
-	c := b.touch(key, true)
+func (b *Buffer) taken(c *changedKey, key []byte) error {
+	c.below = false
 	if !b.late || !c.had {
 		return nil
 	}
@@ -304,16 +352,20 @@ func (b *Buffer) taken(key []byte) error {
 	return b.mark(key, nil)
 }
 
-// Log writes what has changed since the last Log to the changelog, each key once, at a time in ms: a tombstone for what does not wait any more, or, if that
-// comes with the next commit, the update that was taken out. Updates carry the headers of the context. It is called in a commit.
+// Log makes rows of what has changed since the last Log, and writes it to the changelog, each key once, at a time in ms: a tombstone for what does not wait any more, or,
+// if that comes with the next commit, the update that was taken out. Updates carry the headers of the context. It is called in a commit.
 func (b *Buffer) Log(at int64) error {
 	for i := range b.order {
-		if err := b.log(&b.order[i], at); err != nil {
+		c := &b.order[i]
+		if err := b.log(c, at); err != nil {
+			return err
+		}
+		if err := b.store(c); err != nil {
 			return err
 		}
 	}
 	err := b.settle(func(key []byte) error {
-		if _, known := b.dirty[string(key)]; known {
+		if _, changed := b.dirty[string(key)]; changed {
 			return nil
 		}
 		return b.host.Log(key, nil, at, false)
@@ -321,26 +373,45 @@ func (b *Buffer) Log(at int64) error {
 	if err != nil {
 		return err
 	}
-	b.forget()
+	b.changes.reset()
 	return nil
 }
 
 func (b *Buffer) log(c *changedKey, at int64) error {
 	key := []byte(c.key)
-	ok, err := b.get(key)
 	switch {
-	case err != nil:
-		return err
-	case !ok && c.owed:
+	case !c.held && c.owed:
 		return b.postpone(key, at)
-	case !ok:
+	case !c.held:
 		return b.host.Log(key, nil, at, false)
 	case c.owed: // it waits again
 		if err := b.forgive(key); err != nil {
 			return err
 		}
 	}
-	return b.host.Log(key, b.row, at, true)
+	return b.host.Log(key, c.row, at, true)
+}
+
+// store makes a row of what is held back.
+func (b *Buffer) store(c *changedKey) error {
+	if !c.held {
+		return nil
+	}
+	key := []byte(c.key)
+	b.local = heldKey(b.local[:0], key)
+	if err := b.host.Set(b.local, c.row); err != nil || c.below {
+		return err
+	}
+	h, err := cutHeld(c.row)
+	if err != nil {
+		return b.wrap("write", err)
+	}
+	b.local = orderKey(b.local[:0], h.at, key)
+	if len(b.head) == 0 || compare(b.local, b.head) < 0 {
+		b.head = append(b.head[:0], b.local...)
+	}
+	b.learnRow(c.key)
+	return b.host.Set(b.local, nil)
 }
 
 // postpone leaves a tombstone to the next commit. Until then the changelog must hold what was taken out: an update before it would be handed out after it.
@@ -354,18 +425,6 @@ func (b *Buffer) postpone(key []byte, at int64) error {
 		return err
 	}
 	return b.mark(key, nil)
-}
-
-// forget forgets what was dirty, and the memory for it where that was much.
-func (b *Buffer) forget() {
-	const keep = 1 << 12
-	if len(b.order) > keep {
-		b.dirty, b.order = map[string]int{}, nil
-		return
-	}
-	clear(b.dirty)
-	clear(b.order)
-	b.order = b.order[:0]
 }
 
 func (b *Buffer) wrap(doing string, err error) error {

@@ -39,6 +39,8 @@ type Host interface {
 	Attach(Cache) bool
 	// AtCommit has f called in each commit, once all caches are flushed: for what is logged no more often than that.
 	AtCommit(f func() error)
+	// Pends has f asked how many bytes of changes wait for AtCommit elsewhere than in the uncommitted rows.
+	Pends(f func() int64)
 	// Wall is the time of the task's loop by the wall clock, ms.
 	Wall() int64
 	// Expires registers a store whose rows leave by themselves: the task has it let go of them between records and in commits.

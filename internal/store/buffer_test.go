@@ -214,6 +214,7 @@ func TestLargeBufferIsNotInMemory(t *testing.T) {
 		key := fmt.Appendf(nil, "key %d", i)
 		w.must(b.Put(key, rows.Held{New: v, At: int64(i * 7 % held)}))
 		if i%part == part-1 {
+			w.must(b.Log(7))
 			w.commit()
 		}
 	}

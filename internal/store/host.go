@@ -144,6 +144,7 @@ func (h *host) Expires(e rows.Expirer) {
 }
 
 func (h *host) AtCommit(f func() error) { h.set.atCommit = append(h.set.atCommit, f) }
+func (h *host) Pends(f func() int64)    { h.set.pends = append(h.set.pends, f) }
 
 func (h *host) Expired() {
 	if h.set.expired != nil {

@@ -116,6 +116,7 @@ func (l *Lent) Expired()                               {}
 func (l *Lent) Context() *rows.Context                 { return l.to.ctx }
 func (l *Lent) Attach(rows.Cache) bool                 { return false }
 func (l *Lent) AtCommit(func() error)                  {}
+func (l *Lent) Pends(func() int64)                     {}
 func (l *Lent) Wall() int64                            { return l.to.wall }
 func (l *Lent) Expires(rows.Expirer)                   {}
 

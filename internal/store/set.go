@@ -18,6 +18,7 @@ type Set struct {
 	caches       []rows.Cache
 	uncached     bool // no store has a cache, whatever its Spec says
 	atCommit     []func() error
+	pends        []func() int64
 	expirers     []expirer
 	wall         int64 // ms, of the task's loop
 	marks        map[string]int64
@@ -123,7 +124,7 @@ func (s *Set) Caching(on bool) { s.uncached = !on }
 // Start makes the facades, once the task is restored. ctx is what is in process; the set keeps the pointer.
 func (s *Set) Start(log Logger, ctx *rows.Context, stick func(error), expired func(store string)) error {
 	s.log, s.ctx, s.stick, s.expired = log, ctx, stick, expired
-	s.caches, s.atCommit, s.expirers, s.lent = nil, nil, nil, nil
+	s.caches, s.atCommit, s.pends, s.expirers, s.lent = nil, nil, nil, nil, nil
 	for _, h := range s.stores {
 		f, err := h.spec.Open(h)
 		if err != nil {
@@ -339,6 +340,9 @@ func (s *Set) CacheBytes() (n int64) {
 func (s *Set) PendingBytes() (n int64) {
 	for _, h := range s.stores {
 		n += h.over.bytes()
+	}
+	for _, f := range s.pends {
+		n += f()
 	}
 	return n
 }
