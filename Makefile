@@ -73,9 +73,9 @@ bench-quick: ## weir beside hand-written programs on a real broker: CPU, memory,
 	$(call need,bench)
 	scripts/kafka.sh run -- $(GO) -C bench run . run
 
-bench-streams: ## weir beside Kafka Streams on a real broker, six topologies: CPU for each record, outputs compared
+bench-streams: ## weir beside Kafka Streams on a real broker, six topologies: CPU for each record and where it goes, outputs compared
 	$(call need,bench)
-	jars=$$(scripts/kafka.sh lib) && WEIR_KAFKA_JARS=$$jars scripts/kafka.sh run --no-txv1 -- $(GO) -C bench run . streams
+	jars=$$(scripts/kafka.sh lib) && WEIR_KAFKA_JARS=$$jars scripts/kafka.sh run --no-txv1 -- $(GO) -C bench run . streams -profile "$$(mktemp -d)"
 
 # A step is a part of CI from the day on which its folder is there.
 STEPS = fmt-check vet lint layers cross fluent test race \

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ import (
 const (
 	streamsCache  = 64 << 20
 	streamsCommit = time.Second
+	streamsTarget = 0.5 // of Kafka Streams' CPU, at most
 )
 
 // engine starts a workload as a process of its own, in a folder of its own.
@@ -63,21 +65,52 @@ func streams(args []string) error {
 		}
 		return exec.Command(b.self, args...)
 	}}
+	var above []string
 	for _, w := range workloads {
-		if strings.Contains(w.name, *only) {
-			if err := b.duel(context.Background(), w, rival, ours, *rounds); err != nil {
-				return fmt.Errorf("%s: %w", w.name, err)
-			}
+		if !strings.Contains(w.name, *only) {
+			continue
+		}
+		ratio, err := b.duel(context.Background(), w, rival, ours, *rounds)
+		if err == nil && *keep != "" {
+			err = summary(filepath.Join(*keep, w.name+".prof"))
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+		if ratio > streamsTarget {
+			above = append(above, w.name)
+		}
+	}
+	if len(above) > 0 {
+		return fmt.Errorf("more than %.2f of Kafka Streams' CPU: %s", streamsTarget, strings.Join(above, ", "))
+	}
+	return nil
+}
+
+// summary prints where the CPU of a profile goes: weir's own rooms, and what they call.
+func summary(file string) error {
+	out, err := exec.Command("go", "tool", "pprof", "-top", "-cum", "-nodecount=400", file).Output()
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	shown := 0
+	for line := range strings.Lines(string(out)) {
+		if line = strings.TrimSpace(line); shown < 16 && where.MatchString(line) {
+			shown++
+			fmt.Println("   ", line)
 		}
 	}
 	return nil
 }
 
+// where are the lines of a profile that say what CPU is spent for.
+var where = regexp.MustCompile(`task\.\(\*Task\)\.(Step|take|PrepareCommit)|store\.\(\*Set\)\.(FlushCaches|Commit|Trim)|kafka\.(\(\*Producer\)\.Send|\(\*Group\)\.Poll|Commit)|pebble/v2\.\(\*DB\)\.(Get|Apply)|kgo\.\(\*(source|sink|broker)\)\.[a-zA-Z]+$|runtime\.(gcBgMarkWorker|mallocgc)$`)
+
 // duel runs two engines in turns over the same inputs. Nothing is printed before their outputs were found to be equal.
-func (b *bench) duel(ctx context.Context, w workload, rival, ours engine, rounds int) error {
+func (b *bench) duel(ctx context.Context, w workload, rival, ours engine, rounds int) (ratio float64, err error) {
 	prefix := fmt.Sprintf("bench-%s-%s-", b.id, w.name)
 	if err := b.fill(ctx, w, prefix); err != nil {
-		return err
+		return 0, err
 	}
 	defer b.sweep(ctx, prefix)
 	var ratios, theirs, own []float64
@@ -85,26 +118,26 @@ func (b *bench) duel(ctx context.Context, w workload, rival, ours engine, rounds
 	for range rounds {
 		first, want, err := b.drain(ctx, w, rival, prefix)
 		if err != nil {
-			return fmt.Errorf("%s: %w", rival.name, err)
+			return 0, fmt.Errorf("%s: %w", rival.name, err)
 		}
 		second, got, err := b.drain(ctx, w, ours, prefix)
 		if err != nil {
-			return fmt.Errorf("%s: %w", ours.name, err)
+			return 0, fmt.Errorf("%s: %w", ours.name, err)
 		}
 		if err := equal(w, want, got); err != nil {
-			return err
+			return 0, err
 		}
 		ratios, theirs, own = append(ratios, second.cpu/first.cpu), append(theirs, first.cpu), append(own, second.cpu)
 		most = max(most, second.peakMB)
 	}
 	slices.Sort(ratios)
 	verdict := "ok"
-	if median(ratios) > 0.5 {
+	if median(ratios) > streamsTarget {
 		verdict = "ABOVE"
 	}
-	fmt.Printf("%-14s ratio %.2f (%.2f–%.2f, %d rounds) target 0.50 %s; steady CPU s/M: Kafka Streams %.2f, weir %.2f; weir's peak %d MB\n",
-		w.name, median(ratios), ratios[0], ratios[len(ratios)-1], rounds, verdict, median(theirs), median(own), most)
-	return nil
+	fmt.Printf("%-14s ratio %.2f (%.2f–%.2f, %d rounds) target %.2f %s; steady CPU s/M: Kafka Streams %.2f, weir %.2f; weir's peak %d MB\n",
+		w.name, median(ratios), ratios[0], ratios[len(ratios)-1], rounds, streamsTarget, verdict, median(theirs), median(own), most)
+	return median(ratios), nil
 }
 
 // fill makes and fills the inputs.
