@@ -272,8 +272,11 @@ func TestStreamJoinsAgainstTheirDefinition(t *testing.T) {
 			grace: unit * rapid.SampledFrom([]int64{0, 0, 3, 10}).Draw(r, "grace"),
 			outer: rapid.SampledFrom([][2]bool{{}, {true, false}, {true, true}}).Draw(r, "outer"),
 		}
-		if rapid.IntRange(0, 3).Draw(r, "skewed") == 0 {
+		switch rapid.IntRange(0, 5).Draw(r, "skewed") {
+		case 0:
 			p.after = -p.before / 2
+		case 1:
+			p.before = -p.after / 2
 		}
 		p.retention = max(1, p.before+p.after+p.grace+unit*rapid.SampledFrom([]int64{0, 0, 20}).Draw(r, "kept longer"))
 		opts := []weirtest.Option{weirtest.CommitEvery(rapid.IntRange(0, 4).Draw(r, "commit every"))}

@@ -164,3 +164,16 @@ func TestRetriedSlidingWindowsAddOnce(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+// A record before the first difference after 1970 looks for closed windows like any other; Kafka Streams' never does.
+func TestAnEarlyRecordLooksForClosedSlidingWindows(t *testing.T) {
+	w := window.Sliding(20 * time.Millisecond).Grace(79 * time.Millisecond)
+	d := weirtest.New(t, windowedText(t, w, weir.EmitOnClose(), weir.EmitEvery(time.Second)))
+	in, out := weirtest.In(d, texts), weirtest.Out(d, outTexts)
+	in.SendAt("a", "x", at(20))
+	in.SendAt("a", "y", at(100)) // closes the first window, too soon after the first look
+	d.Restart()
+	expect(t, out, "")
+	in.SendAt("b", "z", at(19))
+	expect(t, out, "a[0,20]=x@20")
+}

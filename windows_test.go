@@ -19,14 +19,14 @@ import (
 
 // happening is one step of a random test: a record, or what may befall a task.
 type happening struct {
-	Kind  string // record, null key, commit, tick, restart, rebuild, crash
+	Kind  string // record, null key, null value, commit, tick, restart, rebuild, crash
 	Key   string
 	Value string
 	At    int64
 }
 
 func happenings(unit int64, befall ...string) *rapid.Generator[[]happening] {
-	kinds := append([]string{"record", "record", "record", "record", "record", "record", "null key"}, befall...)
+	kinds := append([]string{"record", "record", "record", "record", "record", "record", "null key", "null value"}, befall...)
 	one := rapid.Custom(func(t *rapid.T) happening {
 		return happening{
 			Kind:  rapid.SampledFrom(kinds).Draw(t, "kind"),
@@ -62,6 +62,11 @@ func happen(d *weirtest.Driver, h happening) {
 		weirtest.In(d, texts).SendAt(h.Key, h.Value, at(h.At))
 	case "null key":
 		d.SendRaw("texts", 0, nil, []byte("x"), at(1<<40))
+	case "null value": // of a type that cannot be nil
+		before := dropped(d, "null value")
+		if d.SendRaw("texts", 0, []byte(h.Key), nil, at(1<<40)); dropped(d, "null value") == before {
+			panic("a null value was not dropped")
+		}
 	default:
 		befall(d, h.Kind)
 	}

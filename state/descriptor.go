@@ -133,8 +133,13 @@ type Rows interface {
 	Scan(lo, hi []byte) iter.Seq2[[]byte, []byte]
 }
 
+// bind finds a store. One that is not what its descriptor says is told to a binder that fails for it.
 func bind[S any](b Binder, d Descriptor) S {
-	s, _ := b.BindStore(d).(S)
+	found := b.BindStore(d)
+	s, ok := found.(S)
+	if fails, told := b.(interface{ FailBind(error) }); !ok && found != nil && told {
+		fails.FailBind(fmt.Errorf("store %q holds other types or is of another kind than its descriptor says: it is a %T", d.StoreName(), found))
+	}
 	return s
 }
 

@@ -89,3 +89,16 @@ func TestViewOfOtherTypes(t *testing.T) {
 		t.Errorf("a view of other types: %v", err)
 	}
 }
+
+// misbound gives a store of other types, and is told so.
+type misbound struct{ told error }
+
+func (*misbound) BindStore(state.Descriptor) any { return &rows.KeyValueView[int64, int64]{} }
+func (m *misbound) FailBind(err error)           { m.told = err }
+
+func TestBindOfOtherTypes(t *testing.T) {
+	m := &misbound{}
+	if s := state.KeyValueStore("s", serde.String(), serde.Int64()).Bind(m); s != nil || m.told == nil || !strings.Contains(m.told.Error(), `store "s"`) {
+		t.Errorf("bound %v, told %v", s, m.told)
+	}
+}

@@ -75,6 +75,9 @@ func (c *nodeContext) BindStore(d state.Descriptor) any {
 	return s
 }
 
+// FailBind has Init fail, as for a store that is not connected.
+func (c *nodeContext) FailBind(err error) { c.miss(fmt.Errorf("node %q: %w", c.n.Name, err)) }
+
 func (c *nodeContext) BindOutput(name string) any {
 	if c.outputs == nil {
 		return nil
