@@ -495,6 +495,51 @@ func TestASlowCallHoldsUpItsKeyAlone(t *testing.T) {
 	}
 }
 
+// Records that are held open are bounded by their bytes too, where there is one for every call and another; what is beyond waits before the node, and
+// comes when there is room.
+func TestBytesThatAreHeldOpen(t *testing.T) {
+	for name, c := range map[string]struct{ size, open int64 }{
+		"small": {10, 100}, "large": {100 << 10, 41}, "larger": {900 << 10, 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAsking(true)
+			a.quick = true
+			a.how.Unordered = true
+			if err := a.begin(); err != nil {
+				t.Fatal(err)
+			}
+			var recs []flow.Raw
+			for i := range int64(100) {
+				recs = append(recs, flow.Raw{Offset: i, Key: []byte("1"), Value: fmt.Appendf(nil, "%0*d", c.size, i)})
+			}
+			if _, err := a.task.Push(asked, recs); err != nil {
+				t.Fatal(err)
+			}
+			a.task.SetEnd(asked, 100)
+			step := func() (open, waiting int64) {
+				for range 100 {
+					if _, err := a.task.Step(0, 100); err != nil {
+						t.Fatal(err)
+					}
+				}
+				return a.stats.Open.Load(), int64(a.task.Status().Inputs[0].Records)
+			}
+			for left := int64(100); left > 0; left-- {
+				if open, waiting := step(); open != min(c.open, left) || open+waiting != left {
+					t.Fatalf("%d records are open, %d wait before the node, with %d left", open, waiting, left)
+				}
+				a.calls.end(0)
+				if _, err := a.task.Finish(0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if open, waiting := step(); open+waiting != 0 {
+				t.Errorf("%d records are open, %d wait at the end", open, waiting)
+			}
+		})
+	}
+}
+
 // A record that is asked about costs nothing beyond its call.
 func TestAskingAllocates(t *testing.T) {
 	a := newAsking(true)
