@@ -113,7 +113,8 @@ func (d SessionDesc[K, V]) View(v Viewer) (ReadOnlySession[K, V], error) {
 // CustomDesc describes a store of the user's own, S.
 type CustomDesc[S any] struct{ declared }
 
-// CustomStore declares a store that open makes over the byte rows that weir keeps, logs and restores for it.
+// CustomStore declares a store that open makes over the byte rows that weir keeps, logs and restores for it. open is called when the rows are there, for
+// every life of a task, and by each task that reads a global store of the kind. An S that also has Close() error is closed with the task.
 func CustomStore[S any](name string, open func(Rows) (S, error), opts ...Option) CustomDesc[S] {
 	s := read(opts)
 	s.noWindows(rows.CustomKind)
@@ -125,6 +126,17 @@ func CustomStore[S any](name string, open func(Rows) (S, error), opts ...Option)
 
 // Bind is the task's store; call it in Init, which fails if the store is not connected.
 func (d CustomDesc[S]) Bind(b Binder) S { return bind[S](b, d) }
+
+// View finds the store's rows to read, which are bytes: only a task has an S. weir.ReadStore calls it.
+func (d CustomDesc[S]) View(v Viewer) (ReadOnlyRows, error) { return view[ReadOnlyRows](v, d) }
+
+// ReadOnlyRows are the committed byte rows of a custom store. Get appends to dst. The slices of a scan of lo <= key < hi, nil for no bound, are valid
+// during its body.
+type ReadOnlyRows interface {
+	Get(dst, key []byte) (val []byte, ok bool, err error)
+	Scan(lo, hi []byte) iter.Seq2[[]byte, []byte]
+	Err() error // the first error of any scan
+}
 
 // Rows are the byte rows of a custom store; put with a nil value deletes.
 type Rows interface {

@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/weirstream/weir/internal/rows"
@@ -126,6 +128,9 @@ func (s *Set) Start(log Logger, ctx *rows.Context, stick func(error), expired fu
 	s.log, s.ctx, s.stick, s.expired = log, ctx, stick, expired
 	s.caches, s.atCommit, s.pends, s.expirers, s.lent = nil, nil, nil, nil, nil
 	for _, h := range s.stores {
+		h.facade = nil
+	}
+	for _, h := range s.stores {
 		f, err := h.spec.Open(h)
 		if err != nil {
 			return h.wrap("open", err)
@@ -133,6 +138,36 @@ func (s *Set) Start(log Logger, ctx *rows.Context, stick func(error), expired fu
 		h.facade = f
 	}
 	return nil
+}
+
+// CloseFacades closes what the Specs of custom stores have opened since Start, also for stores that were borrowed, if it has Close() error. It is called
+// once in the life of a task.
+func (s *Set) CloseFacades() (errs []error) {
+	for _, h := range s.stores {
+		if err := closed(h.spec, h.facade); err != nil {
+			errs = append(errs, h.wrap("close", err))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.lent)) {
+		if err := closed(s.lent[name].owner.spec, s.lent[name].facade); err != nil {
+			errs = append(errs, s.lent[name].owner.wrap("close", err))
+		}
+	}
+	return errs
+}
+
+// closed closes user code that can be closed, with its panic as an error.
+func closed(spec *rows.Spec, facade any) (err error) {
+	c, ok := facade.(interface{ Close() error })
+	if !ok || spec.Kind != rows.CustomKind {
+		return nil
+	}
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("panic: %v", x)
+		}
+	}()
+	return c.Close()
 }
 
 // Context is what is in process, as it was given to Start.

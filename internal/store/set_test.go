@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -339,5 +340,30 @@ func TestCustomStore(t *testing.T) {
 	}
 	if _, ok, err := facade[*ring](w, "ring").rows.Get(nil, []byte("a")); ok || err != nil {
 		t.Errorf("a deleted row: %v, %v", ok, err)
+	}
+}
+
+// bell is a custom store that has to be closed.
+type bell struct{ close func() error }
+
+func (b *bell) Close() error { return b.close() }
+
+// TestCustomStoresAreClosed: each that was opened, whatever the others do; stores of other kinds are not the user's to close.
+func TestCustomStoresAreClosed(t *testing.T) {
+	var rung []string
+	ringing := func(name string, close func() error) *rows.Spec {
+		return spec(state.CustomStore(name, func(state.Rows) (*bell, error) {
+			return &bell{func() error { rung = append(rung, name); return close() }}, nil
+		}))
+	}
+	broken := errors.New("broken")
+	w := newWorld(t, &mem.Disk{}, ringing("fine", func() error { return nil }), ringing("fails", func() error { return broken }), ringing("panics", func() error { panic("cracked") }),
+		spec(state.KeyValueStore("kv", serde.String(), serde.Int64())))
+	errs := w.set.CloseFacades()
+	if err := errors.Join(errs...); len(errs) != 2 || !errors.Is(err, broken) || !strings.Contains(err.Error(), `store "fails": close`) || !strings.Contains(err.Error(), `store "panics": close: panic: cracked`) {
+		t.Errorf("%v", errs)
+	}
+	if !slices.Equal(rung, []string{"fine", "fails", "panics"}) {
+		t.Errorf("closed %q", rung)
 	}
 }

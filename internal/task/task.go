@@ -125,6 +125,7 @@ func (t *Task) prepareStores() (err error) {
 	}
 	t.c.Stores.Caching(t.c.CacheBytes > 0)
 	t.c.Stores.SetWall(t.c.Now)
+	t.env.OnClose(func() error { return errors.Join(t.c.Stores.CloseFacades()...) })
 	if err := t.c.Stores.Start(t.log, &t.ctx, t.env.Stick, t.expired); err != nil {
 		return err
 	}
