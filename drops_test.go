@@ -28,6 +28,25 @@ type drop struct {
 	source  processor.Source // where it is not "in", offset 1
 }
 
+// before1970 gives the second of two records, at 1 and at 2 s, a time that there is not.
+var before1970 = badIn.EventTimeBy(func(r weir.Record[string, int64], _ time.Time) time.Time { return at(-r.Time.UnixMilli() + 1500) })
+
+// word is a key for 0 alone.
+func word(v int64) *string {
+	if v != 0 {
+		return nil
+	}
+	zero := "zero"
+	return &zero
+}
+
+// groupsTo counts rows by what f makes of them.
+func groupsTo(b *weir.Builder, f func(int64) (*string, *int64), opts ...weir.OpOption) {
+	t := weir.TableFrom(b, badIn, "s", opts...)
+	groups := weir.GroupTableBy(t, func(_ string, v int64) (*string, *int64) { return f(v) }, weir.Named("drops"), weir.KeySerde(serde.Nullable(serde.String())), weir.ValueSerde(serde.Nullable(serde.Int64())))
+	weir.Count(groups, "n", opts...)
+}
+
 func joinsStreams(b *weir.Builder) {
 	weir.Join(weir.From(b, badIn), weir.From(b, badOut), "drops", window.Within(time.Second), func(string, int64, int64) int64 { return 0 })
 }
@@ -95,9 +114,27 @@ var byReason = map[flow.Reason]map[string]drop{
 			weir.JoinTable(weir.From(b, badIn), weir.TableFrom(b, badOut, "s"), func(string, int64, int64) int64 { return 0 }, weir.Named("drops"))
 		}, feed: rawFeed(nil, make([]byte, 8))},
 		"streams": {node: "drops-this-join", declare: joinsStreams, feed: rawFeed(nil, make([]byte, 8))},
+		"global table": {declare: func(b *weir.Builder) {
+			weir.GlobalFrom(b, badIn, "s", weir.Named("drops"))
+		}, feed: rawFeed(nil, make([]byte, 8))},
+		"read-only store": {declare: func(b *weir.Builder) {
+			weir.ReadOnlyStore(b, badIn, state.KeyValueStore("s", serde.String(), serde.Int64()), weir.Named("drops"))
+		}, feed: rawFeed(nil, make([]byte, 8))},
+		"grouped table": {declare: func(b *weir.Builder) {
+			groupsTo(b, func(v int64) (*string, *int64) { return word(v), &v }, weir.NoCache())
+		}, feed: rawFeed([]byte("l"), []byte("12345678"))},
 	},
 	flow.NullValue: {
 		"streams": {node: "drops-this-join", declare: joinsStreams, feed: rawFeed([]byte("k"), nil)},
+		"grouped table": {declare: func(b *weir.Builder) {
+			key := "k"
+			groupsTo(b, func(v int64) (*string, *int64) {
+				if v != 0 {
+					return &key, nil
+				}
+				return &key, &v
+			}, weir.NoCache())
+		}, feed: rawFeed([]byte("l"), []byte("12345678"))},
 		"aggregation": {declare: func(b *weir.Builder) {
 			weir.Count(weir.From(b, badIn).GroupByKey(), "s", weir.Named("drops"))
 		}, feed: rawFeed([]byte("k"), nil)},
@@ -150,8 +187,17 @@ var byReason = map[flow.Reason]map[string]drop{
 	},
 	flow.InvalidTime: {
 		"source": {declare: func(b *weir.Builder) {
-			weir.From(b, badIn.EventTimeBy(func(r weir.Record[string, int64], _ time.Time) time.Time { return at(-r.Time.UnixMilli() + 1500) }), weir.SkipInvalidTime(), weir.Named("drops"))
+			weir.From(b, before1970, weir.SkipInvalidTime(), weir.Named("drops"))
 		}, feed: times(1000, 2000)},
+		"global table": {declare: func(b *weir.Builder) {
+			weir.GlobalFrom(b, before1970, "s", weir.SkipInvalidTime(), weir.Named("drops"))
+		}, node: "drops-source", feed: times(1000, 2000)},
+		"global store": {declare: func(b *weir.Builder) {
+			weir.GlobalStore(b, before1970, windowStore, func() *keeper { return &keeper{} }, weir.SkipInvalidTime(), weir.Named("drops"))
+		}, node: "drops-source", feed: times(1000, 2000)},
+		"read-only store": {declare: func(b *weir.Builder) {
+			weir.ReadOnlyStore(b, before1970, state.KeyValueStore("s", serde.String(), serde.Int64()), weir.SkipInvalidTime(), weir.Named("drops"))
+		}, node: "drops-source", feed: times(1000, 2000)},
 	},
 	flow.Failed: {
 		"user code": {declare: func(b *weir.Builder) {
@@ -198,6 +244,9 @@ var byReason = map[flow.Reason]map[string]drop{
 	flow.OutOfOrder: {
 		"changes": {declare: func(b *weir.Builder) {
 			weir.Changes(weir.TableFrom(b, badIn, "s", weir.Versioned(time.Hour)), weir.Named("drops"))
+		}, feed: times(2000, 1000)},
+		"grouped table": {declare: func(b *weir.Builder) {
+			weir.Count(weir.GroupTableBy(weir.TableFrom(b, badIn, "s", weir.Versioned(time.Hour)), func(k string, v int64) (string, int64) { return k, v }, weir.Named("drops")), "n")
 		}, feed: times(2000, 1000)},
 	},
 	flow.BeforeStart: {

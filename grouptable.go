@@ -13,7 +13,8 @@ func (g GroupedTable[K, V]) plan() plan[K, K, V] {
 	return plan[K, K, V]{b: g.g.b, input: g.g.input, table: true}
 }
 
-// GroupTableBy groups rows by a new key and value, through a repartition topic. f is not called for null; a null result is left out.
+// GroupTableBy groups rows by a new key and value, through a repartition topic. f is not called for null; a row to which it gives null is left out, and
+// counted as dropped.
 func GroupTableBy[K, V, K2, V2 any](t Table[K, V], f func(K, V) (K2, V2), opts ...OpOption) GroupedTable[K2, V2] {
 	b := t.b
 	o := b.newOp("GroupTableBy", opts, []string{"KeySerde", "ValueSerde", "Partitions", "TopicConfig"})
@@ -21,7 +22,14 @@ func GroupTableBy[K, V, K2, V2 any](t Table[K, V], f func(K, V) (K2, V2), opts .
 	of := func(k K, v V) (g flow.Grouping[K2, V2], err error) {
 		defer flow.Catch(&err)
 		g.Key, g.Value = f(k, v)
-		g.OK = !null.Is(g.Key) && !null.Is(g.Value)
+		switch {
+		case null.Is(g.Key):
+			g.Why = flow.NullKey
+		case null.Is(g.Value):
+			g.Why = flow.NullValue
+		default:
+			g.OK = true
+		}
 		return g, nil
 	}
 	key, value := option[K2](b, o, "KeySerde", o.key), option[V2](b, o, "ValueSerde", o.value)

@@ -104,24 +104,29 @@ func (s changeSerde[V]) both(b []byte) (c Change[V], err error) {
 	return c, err
 }
 
-// Grouping is the key and the value under which a row counts in a grouped table; not ok: it does not count.
+// Grouping is the key and the value under which a row counts in a grouped table; not ok: it does not count, for what is null.
 type Grouping[K, V any] struct {
 	Key   K
 	Value V
 	OK    bool
+	Why   Reason
 }
 
 // Regroup says what each change of a table means for the groups of its rows (Kafka's KTableRepartitionMap): in one group the change of a value, from one
 // group to another first that the old value leaves, then that the new one comes. f is not called for null. Keys are equal where their bytes are. Changes of
-// earlier versions are passed over.
+// earlier versions, and a new value that does not count, are dropped.
 func Regroup[K, V, K2, V2 any](n *Node, f func(K, V) (Grouping[K2, V2], error), key serde.Serde[K2], next Receiver[K2, Change[V2]]) Receiver[K, Change[V]] {
 	g := &regrouping[K, V, K2, V2]{f: f, key: key}
 	return func(r processor.Record[K, Change[V]]) error {
 		if r.Value.Age == Earlier {
+			n.Drop(OutOfOrder)
 			return nil
 		}
 		if done, err := n.deciding(func() error { return g.look(&r) }); !done || err != nil {
 			return err
+		}
+		if r.Value.HasNew && !g.new.OK {
+			n.Drop(g.new.Why)
 		}
 		return g.forward(&r, next)
 	}

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/internal/seal"
 	"github.com/weirstream/weir/processor"
+	"github.com/weirstream/weir/topology"
 	"github.com/weirstream/weir/weirtest"
 )
 
@@ -22,8 +24,9 @@ type player struct {
 	d      *weirtest.Driver
 	atomic bool // exactly once
 	stores exposed
-	seen   map[string]int // records that were attributed, by topic
-	lost   int64          // drops that were attributed
+	seen   map[string]int  // records that were attributed, by topic
+	lost   int64           // drops that were attributed
+	groups map[string]bool // the nodes of GroupTableBy
 }
 
 // Play builds a case's topology anew and sends it the inputs of a run. What comes of them has the form of a recorded run; after a failure it ends.
@@ -79,7 +82,7 @@ func start(t testing.TB, c *Case, build Build, inputs Run, suppressesAtomically 
 	if err != nil {
 		return nil, err
 	}
-	p := &player{c: c, d: d, atomic: atomic, stores: stores, seen: map[string]int{}}
+	p := &player{c: c, d: d, atomic: atomic, stores: stores, seen: map[string]int{}, groups: groupings(topo)}
 	p.stores.times = inputs.times()
 	return p, nil
 }
@@ -147,7 +150,7 @@ func (p *player) outcome(failed error) (s Step) {
 		}
 		p.seen[topic] = len(all)
 	}
-	lost := dropped(p.d.Dropped())
+	lost := p.dropped(p.d.Dropped())
 	s.Dropped, p.lost = lost-p.lost, lost
 	if failed != nil {
 		s.Error = fmt.Sprint(failed)
@@ -176,19 +179,36 @@ func ofJava(header string) bool {
 	return ok && (name == "exception" || name == "message" || name == "stacktrace")
 }
 
-// silent are the drops that Kafka Streams does not count. What fills a read-only store there is the user's own, and passes null keys over.
-func silent(node, reason string) bool {
-	if node == "fill" {
+// groupings are the names of the nodes that group tables.
+func groupings(topo *weir.Topology) map[string]bool {
+	names := map[string]bool{}
+	for _, sub := range topo.Graph(seal.Token{}).Subs() {
+		for _, n := range sub.Nodes {
+			if n.Op == "GroupTableBy" && n.Kind == topology.Processor {
+				names[n.Name] = true
+			}
+		}
+	}
+	return names
+}
+
+// silent are the drops that Kafka Streams does not count. What fills a read-only store there is the user's own, and passes null keys over; what groups a
+// table leaves out what is null, and earlier versions (KTableRepartitionMap).
+func (p *player) silent(node, reason string) bool {
+	switch {
+	case node == "fill":
 		return reason == "null key"
+	case p.groups[node] && (reason == "null key" || reason == "null value" || reason == "out of order"):
+		return true
 	}
 	return reason == "null key" && strings.HasSuffix(node, "-repartition-filter") || reason == "before start" || reason == "no topic"
 }
 
 // dropped is how many drops Kafka Streams would have counted.
-func dropped(by map[string]map[string]int64) (n int64) {
+func (p *player) dropped(by map[string]map[string]int64) (n int64) {
 	for node, reasons := range by {
 		for reason, count := range reasons {
-			if !silent(node, reason) {
+			if !p.silent(node, reason) {
 				n += count
 			}
 		}
