@@ -151,7 +151,7 @@ func AggregateCogroup[K, KO, A any](g Coaggregable[K, KO, A], store string, opts
 	if p.windowed {
 		allowed = append(allowed, []string{"Retention", "CloseIdleAfter"})
 	} else {
-		allowed = append(allowed, []string{"TTL", "WallTTL"})
+		allowed = append(allowed, historyOptions)
 	}
 	c.o = c.b.newOp("AggregateCogroup", opts, allowed...)
 	c.check(p.spec)

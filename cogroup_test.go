@@ -197,3 +197,43 @@ func TestSuppressedCogroupsOfOtherWindows(t *testing.T) {
 		}
 	}
 }
+
+// A cogroup's store may keep its last rows alone.
+func TestCogroupLRU(t *testing.T) {
+	d := weirtest.New(t, built(t, func(b *weir.Builder) {
+		weir.AggregateCogroup(twoTexts(b), "sums", weir.LRU(1)).ToStream().To(outTexts)
+	}))
+	in, more := weirtest.In(d, texts), weirtest.In(d, moreTexts)
+	in.SendAt("a", "x", at(1))
+	more.SendAt("a", "y", at(2))
+	d.Restart()
+	in.SendAt("a", "z", at(3))
+	more.SendAt("b", "u", at(4)) // a is forgotten
+	in.SendAt("a", "v", at(5))
+	expect(t, weirtest.Out(d, outTexts), "a=x@1, a=x(y)@2, a=x(y)z@3, b=(u)@4, a=v@5")
+}
+
+// A cogroup's store may keep what was: each input makes new versions of the one aggregate.
+func TestCogroupVersioned(t *testing.T) {
+	var sums weir.Table[string, string]
+	topo := built(t, func(b *weir.Builder) {
+		sums = weir.AggregateCogroup(twoTexts(b), "sums", weir.Versioned(time.Hour))
+		sums.ToStream().To(outTexts)
+		weir.JoinTable(weir.From(b, limits), sums, func(_ string, _ int64, sum string) string { return sum }).To(rejected)
+	})
+	d := weirtest.New(t, topo)
+	in, more := weirtest.In(d, texts), weirtest.In(d, moreTexts)
+	in.SendAt("a", "x", at(10))
+	more.SendAt("a", "y", at(20))
+	d.Restart()
+	in.SendAt("a", "z", at(30))
+	more.SendAt("a", "late", at(5)) // counts now, at the time of the newest
+	weirtest.In(d, limits).SendAt("a", 0, at(25))
+	weirtest.In(d, limits).SendAt("a", 0, at(15))
+	expect(t, weirtest.Out(d, outTexts), "a=x@10, a=x(y)@20, a=x(y)z@30, a=x(y)z(late)@30")
+	expect(t, weirtest.Out(d, rejected), "a=x(y)@25, a=x@15")
+	v, ok, err := weirtest.Store(d, sums.VersionedStore()).GetAsOf("a", at(29))
+	if v.Value != "x(y)" || !ok || err != nil {
+		t.Errorf("%v, %v, %v", v, ok, err)
+	}
+}

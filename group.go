@@ -321,6 +321,13 @@ func (a aggregation[K, V, A]) plain() made[K, A] {
 // plainAgain aggregates into a store that another input of a cogroup has declared.
 func (a aggregation[K, V, A]) plainAgain() made[K, A] {
 	n := addNode(a.b, a.o, a.name, a.in.parents, func(n *flow.Node, next flow.Receiver[K, changes[A]]) (flow.Receiver[K, V], error) {
+		if a.o.store.history != nil {
+			t, err := facade[*rows.Versions[K, A]](n.Env, a.store)
+			if err != nil {
+				return nil, err
+			}
+			return flow.AggregateVersioned(n, t, a.folding(n), a.shared.olds.wanted, next), nil
+		}
 		t, err := keyValueRows[K, A](n.Env, a.store)
 		if err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package weir
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/weirstream/weir/internal/flow"
 	"github.com/weirstream/weir/internal/rows"
@@ -19,7 +20,7 @@ func IfNeeded() OpOption {
 }
 
 // resultOptions are those of an operator whose result is a table that may have a store.
-var resultOptions = append([]string{"Materialized", "Versioned", "TTL", "WallTTL"}, tableOptions...)
+var resultOptions = slices.Concat([]string{"Materialized"}, historyOptions, tableOptions)
 
 // olds says what those below ask of a table: the values of before with its updates, and its rows. A table without a store asks those above it.
 type olds struct {
@@ -79,7 +80,7 @@ func lookup[K, V any](t made[K, V]) (view[K, V], []string) {
 func (b *Builder) checkStore(o *op) {
 	for _, name := range o.given {
 		switch name {
-		case "KeySerde", "InMemory", "NoCache", "NoChangelog", "TopicConfig", "Versioned", "TTL", "WallTTL":
+		case "KeySerde", "InMemory", "NoCache", "NoChangelog", "TopicConfig", "Versioned", "LRU", "TTL", "WallTTL":
 			b.faultf(o, "option %s needs Materialized, which names the store", name)
 		}
 	}

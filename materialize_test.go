@@ -127,3 +127,30 @@ func TestMaterializedFaults(t *testing.T) {
 		}
 	}
 }
+
+// A result that keeps its last rows alone has no rows of before for what it has forgotten, and writes nothing of that to its changelog.
+func TestMaterializedLRU(t *testing.T) {
+	var doubled weir.Table[string, int64]
+	d := weirtest.New(t, built(t, func(b *weir.Builder) {
+		doubled = weir.MapTable(weir.TableFrom(b, limits, "limits", weir.IfNeeded()), double, weir.Materialized("doubled"), weir.LRU(2))
+		told(weir.Changes(doubled)).To(outTexts)
+	}))
+	in := weirtest.In(d, limits)
+	for i, k := range []string{"a", "b", "a", "c"} {
+		in.SendAt(k, int64(i), at(int64(i)))
+	}
+	d.Restart()
+	in.SendAt("a", 4, at(4))
+	in.SendAt("b", 5, at(5))
+	expect(t, weirtest.Out(d, outTexts), "a=none>0@0, b=none>2@1, a=0>4@2, c=none>6@3, a=4>8@4, b=none>10@5")
+	rows := map[string]int64{}
+	for k, v := range weirtest.Store(d, doubled.Store()).All() {
+		rows[k] = v
+	}
+	if len(rows) != 2 || rows["a"] != 8 || rows["b"] != 10 {
+		t.Errorf("%v", rows)
+	}
+	if n := len(d.Changelog("doubled")); n != 6 {
+		t.Errorf("%d changelog records", n)
+	}
+}
