@@ -2,6 +2,8 @@ package weir_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/weirstream/weir"
@@ -54,5 +56,101 @@ func TestProcessValues(t *testing.T) {
 		if topic == "test-counts-repartition" {
 			t.Error("a fixed key was repartitioned")
 		}
+	}
+}
+
+var (
+	rejects   = processor.NewOutput("rejects", serde.String(), serde.String())
+	rejected  = weir.NewTopic("rejected", serde.String(), serde.String())
+	byNumbers = processor.NewOutput("by-numbers", serde.Int64(), serde.String())
+)
+
+// signSorter sends values under 0 to another output. A fixed one binds it as it must; a free one does not.
+type signSorter struct {
+	free     bool
+	out, bad processor.ForwardFixed[string, string]
+}
+
+func (s *signSorter) Init(ctx processor.Context, out processor.ForwardFixed[string, string]) error {
+	s.out = out
+	if s.free {
+		rejects.Bind(ctx)
+		return nil
+	}
+	s.bad = rejects.BindFixed(ctx)
+	return nil
+}
+
+func (s *signSorter) Process(r processor.FixedKeyRecord[string, int64]) error {
+	if r.Value < 0 {
+		return s.bad(processor.WithFixedValue(r, fmt.Sprint("no ", r.Value)))
+	}
+	return s.out(processor.WithFixedValue(r, fmt.Sprint(r.Value)))
+}
+
+// TestOutputOfProcessValues has a further output that keeps the key too: nothing below it is repartitioned.
+func TestOutputOfProcessValues(t *testing.T) {
+	d := weirtest.New(t, built(t, func(b *weir.Builder) {
+		sorted := weir.ProcessValues(weir.From(b, limits), func() *signSorter { return &signSorter{} })
+		sorted.To(outTexts)
+		bad := weir.OutputOf(sorted, rejects)
+		bad.To(rejected)
+		weir.Count(bad.GroupByKey(), "bad")
+	}))
+	in := weirtest.In(d, limits)
+	in.SendAt("a", 1, at(1))
+	in.SendAt("a", -2, at(2))
+	in.SendAt("b", -3, at(3))
+	expect(t, weirtest.Out(d, outTexts), "a=1@1")
+	expect(t, weirtest.Out(d, rejected), "a=no -2@2, b=no -3@3")
+	if slices.Contains(d.Topics(), "test-bad-repartition") {
+		t.Error("a fixed key was repartitioned")
+	}
+}
+
+// TestOutputsThatNobodyTakes go nowhere, as those of Process.
+func TestOutputsThatNobodyTakes(t *testing.T) {
+	d := weirtest.New(t, built(t, func(b *weir.Builder) {
+		weir.ProcessValues(weir.From(b, limits), func() *signSorter { return &signSorter{} }).To(outTexts)
+	}))
+	weirtest.In(d, limits).SendAt("a", -1, at(1))
+	weirtest.In(d, limits).SendAt("a", 1, at(2))
+	expect(t, weirtest.Out(d, outTexts), "a=1@2")
+}
+
+// fixing is a Process that binds an output as only ProcessValues may.
+type fixing struct{}
+
+func (fixing) Init(ctx processor.Context, _ processor.Forward[string, string]) error {
+	rejects.BindFixed(ctx)
+	return nil
+}
+func (fixing) Process(weir.Record[string, int64]) error { return nil }
+
+// TestOutputsBoundOtherwise fail the processor's Init, whether somebody takes them or not; those of other keys fail Build.
+func TestOutputsBoundOtherwise(t *testing.T) {
+	for want, declare := range map[string]func(b *weir.Builder) weir.Stream[string, string]{
+		`node "free": output "rejects" is bound with BindFixed`: func(b *weir.Builder) weir.Stream[string, string] {
+			return weir.ProcessValues(weir.From(b, limits), func() *signSorter { return &signSorter{free: true} }, weir.Named("free"))
+		},
+		`node "fixing": output "rejects" is bound with Bind here`: func(b *weir.Builder) weir.Stream[string, string] {
+			return weir.Process(weir.From(b, limits), func() fixing { return fixing{} }, weir.Named("fixing"))
+		},
+	} {
+		for _, taken := range []bool{true, false} {
+			topo := built(t, func(b *weir.Builder) {
+				if s := declare(b); taken {
+					weir.OutputOf(s, rejects).To(rejected)
+				}
+			})
+			if _, err := weirtest.TryNew(t, topo); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("taken %v: %v does not say %q", taken, err, want)
+			}
+		}
+	}
+	b := weir.NewBuilder()
+	weir.OutputOf(weir.ProcessValues(weir.From(b, limits), func() *signSorter { return &signSorter{} }, weir.Named("sorter")), byNumbers)
+	if _, err := b.Build(); err == nil || !strings.Contains(err.Error(), `"by-numbers"`) || !strings.Contains(err.Error(), "keeps the key, a string") {
+		t.Errorf("an output of other keys: %v", err)
 	}
 }

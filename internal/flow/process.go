@@ -20,12 +20,18 @@ type nodeContext struct {
 	n       *Node
 	stores  []string
 	outputs func(name string) any
-	missing error // the first store that was asked for and is not connected
+	fixed   bool  // keys cannot change
+	missing error // the first store that was asked for and is not connected, or output that was bound otherwise than it must be
 }
 
 // NewContext makes the context of a node with connected stores. outputs gives the Forward of a named output.
 func NewContext(n *Node, stores []string, outputs func(name string) any) processor.Context {
 	return &nodeContext{Context: n.Env.Context, n: n, stores: stores, outputs: outputs}
+}
+
+// NewFixedContext is NewContext for a node whose keys cannot change: outputs gives ForwardFixed.
+func NewFixedContext(n *Node, stores []string, outputs func(name string) any) processor.Context {
+	return &nodeContext{Context: n.Env.Context, n: n, stores: stores, outputs: outputs, fixed: true}
 }
 
 func (c *nodeContext) StreamTime() time.Time {
@@ -83,6 +89,16 @@ func (c *nodeContext) BindOutput(name string) any {
 		return nil
 	}
 	return c.outputs(name)
+}
+
+// Binds is asked by a processor.Output whether it may be bound with a key that cannot change, or else with any.
+func (c *nodeContext) Binds(_ seal.Token, output string, fixed bool) {
+	switch {
+	case c.fixed && !fixed:
+		c.miss(fmt.Errorf("node %q: output %q is bound with BindFixed here: ProcessValues keeps the key", c.n.Name, output))
+	case fixed && !c.fixed:
+		c.miss(fmt.Errorf("node %q: output %q is bound with Bind here: BindFixed is for ProcessValues, which keeps the key", c.n.Name, output))
+	}
 }
 
 func (c *nodeContext) miss(err error) {
