@@ -81,7 +81,8 @@ func GlobalStore[K, V, KO, VO any, P processor.Processor[K, V, KO, VO]](b *Build
 
 // ReadOnlyStore keeps a topic in a store that processors read, each task the partitions of its own (Kafka's Topology.addReadOnlyStateStore,
 // KIP-813): the topic is the store's changelog. A null key is dropped; a null value deletes. The topic must be partitioned as the streams whose
-// processors read the store, and its serdes must be the store's. Declare it before them. Options: From's.
+// processors read the store, or their tasks do not find the rows: the app warns where it is not. Its serdes must be the store's. Declare it before
+// them. Options: From's.
 func ReadOnlyStore[K, V any](b *Builder, t Topic[K, V], store state.KeyValueDesc[K, V], opts ...OpOption) {
 	o := b.newOp("ReadOnlyStore", opts, sourceOptions)
 	name := b.nodeName(o)

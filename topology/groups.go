@@ -63,3 +63,42 @@ func (c *checker) joinGroups(inputs int) []group {
 	}
 	return all
 }
+
+// Sharing is sources whose records meet in a store that several nodes look into. It runs however their topics are partitioned, as in Kafka Streams: a task has
+// the rows of its partitions. Rows are found by key only where the topics are partitioned alike.
+type Sharing struct {
+	Store   string
+	Ops     []string // the nodes, by operator and name
+	Sources []*Node
+}
+
+// Sharings are those of the topology that no Meeting covers: there the topics must be alike anyway.
+func (t *Topology) Sharings() []Sharing { return slices.Clone(t.sharings) }
+
+// shared finds the stores, in the order of declaration, whose nodes are below different sources.
+func (c *checker) shared(meetings []group) (all []Sharing) {
+	for _, store := range c.order {
+		if _, whole := c.global[store]; whole {
+			continue
+		}
+		s := Sharing{Store: store}
+		var nodes []*Node
+		for _, n := range c.nodes {
+			if slices.Contains(n.Stores, store) {
+				nodes, s.Ops = append(nodes, n), append(s.Ops, n.String())
+			}
+		}
+		s.Sources = sourcesAbove(nodes)
+		apart := slices.ContainsFunc(nodes, func(n *Node) bool { return !within(sourcesAbove([]*Node{n}), s.Sources) })
+		covered := slices.ContainsFunc(meetings, func(g group) bool { return within(g.sources, s.Sources) })
+		if apart && !covered {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// within says that nodes hold all of some.
+func within(nodes, some []*Node) bool {
+	return !slices.ContainsFunc(some, func(n *Node) bool { return !slices.Contains(nodes, n) })
+}

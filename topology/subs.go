@@ -137,6 +137,7 @@ func (c *checker) topology() *Topology {
 	}
 	c.placeStores(byRoot)
 	t.groups, t.meetings = c.joinGroups(1), c.joinGroups(2)
+	t.sharings = c.shared(t.meetings)
 	return t
 }
 
@@ -180,6 +181,7 @@ type Topology struct {
 	warnings     []string
 	groups       []group
 	meetings     []group // of groups, those of operators with several inputs
+	sharings     []Sharing
 }
 
 // Sub is a sub-topology: what one task runs. Its tasks are as many as the partitions of its widest source topic.

@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"fmt"
+	"math"
 	"slices"
 	"sync"
 
@@ -32,15 +34,65 @@ type look struct {
 	sample *alike.Sample // guarded by the meetings' mu
 }
 
-// newMeetings makes those of an app whose topics have these partitions: all of a meeting have equally many.
+// newMeetings makes those of an app whose topics have these partitions: all of a meeting have equally many. It warns of processors that share a store,
+// and read topics that have not.
 func newMeetings(t *topology.Topology, app string, counts map[string]int32, log *zap.Logger) *meetings {
 	ms := &meetings{log: log}
-	for _, m := range t.Meetings() {
+	all := t.Meetings()
+	for _, s := range t.Sharings() {
+		if uneven := unevenTopics(s, app, counts); uneven != nil {
+			ms.warnUneven(s, uneven)
+			continue
+		}
+		all = united(all, s)
+	}
+	for _, m := range all {
 		if n := partitionsOf(m, app, counts); n > 1 {
 			ms.all = append(ms.all, meeting{m, n, alike.New(n)})
 		}
 	}
 	return ms
+}
+
+// unevenTopics are the topics of a sharing with their partitions, where these are not equally many; else nil.
+func unevenTopics(s topology.Sharing, app string, counts map[string]int32) (topics []string) {
+	least, most := int32(math.MaxInt32), int32(0)
+	for _, source := range s.Sources {
+		for _, t := range source.Topics {
+			if n := counts[t.In(app)]; n > 0 {
+				least, most = min(least, n), max(most, n)
+				topics = append(topics, fmt.Sprintf("%s (%d)", t.In(app), n))
+			}
+		}
+	}
+	if least >= most {
+		return nil
+	}
+	return topics
+}
+
+func (ms *meetings) warnUneven(s topology.Sharing, topics []string) {
+	ms.log.Warn("processors share a store, and read topics with different numbers of partitions: records of one key are read by different tasks, each with its own rows",
+		zap.String("store", s.Store), zap.Strings("processors", s.Ops), zap.Strings("topics", topics),
+		zap.String("remedy", "give the topics equally many partitions, or send a stream through Repartition before its processor"))
+}
+
+// united are meetings with one more, of a sharing and those that read its sources too: meetings share no source.
+func united(all []topology.Meeting, s topology.Sharing) (out []topology.Meeting) {
+	one := topology.Meeting{Ops: s.Ops, Sources: s.Sources}
+	for _, m := range all {
+		if !slices.ContainsFunc(m.Sources, func(n *topology.Node) bool { return slices.Contains(one.Sources, n) }) {
+			out = append(out, m)
+			continue
+		}
+		one.Ops = slices.Concat(m.Ops, one.Ops)
+		for _, n := range m.Sources {
+			if !slices.Contains(one.Sources, n) {
+				one.Sources = append(slices.Clip(one.Sources), n)
+			}
+		}
+	}
+	return append(out, one)
 }
 
 // partitionsOf is how many the topics of a meeting have; 0 where it has one topic alone, or none is known.

@@ -60,17 +60,18 @@ func (t *topics) partitions(topic string) (int32, error) {
 	return n, nil
 }
 
-// learn asks how large a batch to each topic that exists may be. Where that is not answered, or not allowed to be asked, the client's own limit holds.
-func (t *topics) learn(ctx context.Context, names ...string) {
+// learn asks for the settings of each topic that exists, of which it keeps how large a batch may be, and returns them. Where that is not answered, or not
+// allowed to be asked, the client's own limit holds, and nothing is returned.
+func (t *topics) learn(ctx context.Context, names ...string) map[string]map[string]string {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	exist, err := t.cluster.Topics(ctx, names...)
 	if err != nil {
-		return
+		return nil
 	}
 	configs, err := t.cluster.DescribeConfigs(ctx, slices.Collect(maps.Keys(exist))...)
 	if err != nil {
-		return
+		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -79,6 +80,7 @@ func (t *topics) learn(ctx context.Context, names ...string) {
 			t.limits[name] = int32(n)
 		}
 	}
+	return configs
 }
 
 // batchBytes is the most that a batch to a topic may have: what the topic takes, so that no record is refused for the company it is in, unless the

@@ -181,7 +181,7 @@ func (r *Runtime) provide(ctx context.Context, internal []topology.InternalTopic
 	for _, t := range missing {
 		r.c.Log.Info("internal topic made", zap.String("topic", t.Name), zap.Int32("partitions", t.Partitions))
 	}
-	r.topics.learn(ctx, names...)
+	r.warnSettings(internal, r.topics.learn(ctx, names...))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, t := range internal {

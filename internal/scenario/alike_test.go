@@ -13,7 +13,9 @@ import (
 
 	"github.com/weirstream/weir"
 	"github.com/weirstream/weir/internal/murmur2"
+	"github.com/weirstream/weir/processor"
 	"github.com/weirstream/weir/serde"
+	"github.com/weirstream/weir/state"
 	"github.com/weirstream/weir/window"
 )
 
@@ -54,6 +56,21 @@ var (
 	joinedSides         = weir.NewTopic("out", serde.String(), serde.String())
 )
 
+var sharedReadOnly = state.KeyValueStore("rows", serde.String(), serde.String())
+
+// looking forwards what it is given, and could look it up.
+type looking struct {
+	rows state.KeyValue[string, string]
+	out  processor.Forward[string, string]
+}
+
+func (p *looking) Init(ctx processor.Context, out processor.Forward[string, string]) error {
+	p.rows, p.out = sharedReadOnly.Bind(ctx), out
+	return nil
+}
+
+func (p *looking) Process(r weir.Record[string, string]) error { return p.out(r) }
+
 func both(_, l, r string) string { return l + r }
 
 // sides are operators at which the records of left and right meet by key. out gets something for each record of left.
@@ -68,6 +85,15 @@ var sides = map[string]func(b *weir.Builder){
 	},
 	"tables": func(b *weir.Builder) {
 		weir.LeftJoinTables(weir.TableFrom(b, leftSide, "l"), weir.TableFrom(b, rightSide, "r"), func(_, l string, _ *string) string { return l }).ToStream().To(joinedSides)
+	},
+	"processors that share a store": func(b *weir.Builder) {
+		shares(weir.From(b, rightSide))
+		shares(weir.From(b, leftSide)).To(joinedSides)
+	},
+	"a read-only store": func(b *weir.Builder) {
+		weir.ReadOnlyStore(b, rightSide, sharedReadOnly)
+		l := weir.From(b, leftSide)
+		weir.Process(l, func() *looking { return &looking{} }, weir.Stores(sharedReadOnly)).To(joinedSides)
 	},
 	"cogroup": func(b *weir.Builder) {
 		l, add := weir.From(b, leftSide), func(_, v, _ string) string { return v }
