@@ -303,7 +303,8 @@ func (s Stream[K, V]) To(t Topic[K, V], opts ...OpOption) {
 	})
 }
 
-// ToFunc ends a stream in the topic that f chooses per record; it sees nulls, and a zero Topic drops the record.
+// ToFunc ends a stream in the topic that f chooses per record; it sees nulls, and a zero Topic drops the record. Which topics these are is not known
+// when the topology is built: their serdes are not held against those that the topics have elsewhere.
 func (s Stream[K, V]) ToFunc(f func(Record[K, V]) Topic[K, V], opts ...OpOption) {
 	o := s.b.newOp("ToFunc", opts)
 	choose := func(r Record[K, V]) (string, flow.Encoding[K, V], error) {

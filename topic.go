@@ -31,7 +31,8 @@ type Topic[K, V any] struct {
 	eventTime func(r Record[K, V], partitionTime time.Time) time.Time
 	partition func(key K, value V, partitions int) int
 	multicast func(key K, value V, partitions int) []int
-	timeBy    bool // the event time may depend on more than key, value and broker time
+	timeBy    bool    // the event time may depend on more than key, value and broker time
+	timeOf    uintptr // the user's function of it; the same code is the same
 }
 
 // NewTopic declares a topic. It creates nothing on a broker.
@@ -42,6 +43,7 @@ func NewTopic[K, V any](name string, key serde.Serde[K], value serde.Serde[V], o
 	}
 	t := Topic[K, V]{name: name, key: key, value: value}
 	if at := c.eventTime; at != nil {
+		t.timeOf = reflect.ValueOf(at).Pointer()
 		t.eventTime = func(r Record[K, V], _ time.Time) time.Time {
 			if r.IsNull() {
 				return r.Time
@@ -63,7 +65,7 @@ func (t Topic[K, V]) ValueSerde() serde.Serde[V] { return t.value }
 
 // EventTimeBy reads the event time from key, value, headers, broker time (the record's Time) and the partition's time so far.
 func (t Topic[K, V]) EventTimeBy(f func(r Record[K, V], partitionTime time.Time) time.Time) Topic[K, V] {
-	t.eventTime, t.timeBy = f, true
+	t.eventTime, t.timeBy, t.timeOf = f, true, reflect.ValueOf(f).Pointer()
 	return t
 }
 
@@ -90,7 +92,8 @@ func (t Topic[K, V]) encoding() flow.Encoding[K, V] {
 	return flow.Encoding[K, V]{Key: t.key, Value: t.value, Partition: t.partition, Multicast: t.multicast}
 }
 
-// Topics is one source that reads several topics; a task reads the same partition of each. The first topic's serdes and event time are those of all.
+// Topics is one source that reads several topics; a task reads the same partition of each. The first topic's serdes and event time are those of all:
+// others that a further topic was declared with are a warning.
 func Topics[K, V any](first Topic[K, V], more ...Topic[K, V]) Source[K, V] {
 	return source[K, V]{topics: append([]Topic[K, V]{first}, more...), like: first}
 }
@@ -151,6 +154,7 @@ func addSource[K, V any](b *Builder, o *op, name string, s source[K, V]) *topolo
 		declare(b, t.key)
 		declare(b, t.value)
 		pairOf(b, o, t.name, t.key, t.value)
+		s.readAs(b, o, t)
 		n.Topics = append(n.Topics, topology.Topic{Name: t.name})
 	}
 	if s.like.key == nil || s.like.value == nil {

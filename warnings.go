@@ -27,7 +27,7 @@ func pairOf[K, V any](b *Builder, o *op, topic string, key serde.Serde[K], value
 	if key == nil || value == nil {
 		return
 	}
-	now := [2]string{key.Name(), value.Name()}
+	now := serdesOf(key, value)
 	had, ok := b.warnings.pairs[topic]
 	switch {
 	case !ok && b.warnings.pairs == nil:
@@ -37,6 +37,24 @@ func pairOf[K, V any](b *Builder, o *op, topic string, key serde.Serde[K], value
 	case had != now:
 		b.graph.Warn(fmt.Sprintf("%s: topic %q has keys %s and values %s here, %s and %s elsewhere in the topology: one side may not read what the other writes", o, topic, now[0], now[1], had[0], had[1]))
 	}
+}
+
+// readAs warns of a topic that is read otherwise than it was declared: a source has the serdes and the event time of its first topic.
+func (s source[K, V]) readAs(b *Builder, o *op, t Topic[K, V]) {
+	like := s.like
+	if like.key == nil || like.value == nil || t.key == nil || t.value == nil {
+		return
+	}
+	if had, now := serdesOf(t.key, t.value), serdesOf(like.key, like.value); had != now {
+		b.graph.Warn(fmt.Sprintf("%s: topic %q was declared with keys %s and values %s, but is read with %s and %s, those of %q, the first of the source's topics", o, t.name, had[0], had[1], now[0], now[1], like.name))
+	}
+	if t.timeOf != like.timeOf {
+		b.graph.Warn(fmt.Sprintf("%s: topic %q was declared with another event time than %q, the first of the source's topics, whose is taken for all", o, t.name, like.name))
+	}
+}
+
+func serdesOf[K, V any](key serde.Serde[K], value serde.Serde[V]) [2]string {
+	return [2]string{key.Name(), value.Name()}
 }
 
 // keyed warns of a processor whose stores are looked into by another key than the one by which its input is partitioned. Global stores are whole.
