@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Records golden files from Kafka's own classes.
 #
-#   golden/record.sh                        writes golden/testdata
-#   golden/record.sh --topologies [PREFIX]  writes the topologies alone: those whose names begin with PREFIX, and the manifest of all
-#   golden/record.sh --check                records the classes' answers and each topology's first run again, and compares; exits 1 if anything differs
+#   golden/record.sh                           writes golden/testdata
+#   golden/record.sh --topologies [PREFIX...]  writes the topologies alone: those whose names begin with a PREFIX, and the manifest of all
+#   golden/record.sh --check                   records the classes' answers and each topology's first run again, and compares, manifests too; exits 1 if
+#                                              anything differs
 #
 # Needs a JDK of 17 or newer, and Maven for the first run, which puts the jars into the cache.
 set -euo pipefail
@@ -74,7 +75,7 @@ check() {
 
 case ${1:-} in
   "") compile; classes "$here/testdata"; run weir.golden.topologies.TopologyRecorder record "$here/testdata/topologies" ;;
-  --topologies) compile; run weir.golden.topologies.TopologyRecorder record "$here/testdata/topologies" "${2:-}" ;;
+  --topologies) compile; run weir.golden.topologies.TopologyRecorder record "$here/testdata/topologies" "${@:2}" ;;
   --check) compile; check ;;
-  *) say "usage: record.sh [--check | --topologies [PREFIX]]"; exit 2 ;;
+  *) say "usage: record.sh [--check | --topologies [PREFIX...]]"; exit 2 ;;
 esac

@@ -18,6 +18,7 @@ func aggregates() map[string]Build {
 			counts(weir.Count(in(b).GroupByKey(), "agg", weir.TopicConfig(map[string]string{"min.insync.replicas": "2"})))
 		},
 		"count-lru":      func(b *weir.Builder) { counts(weir.Count(in(b).GroupByKey(), "agg", weir.LRU(2))) },
+		"aggregate-lru":  func(b *weir.Builder) { updates(weir.Aggregate(in(b).GroupByKey(), "agg", adding(""), weir.LRU(2))) },
 		"reduce-lru":     func(b *weir.Builder) { updates(weir.Reduce(in(b).GroupByKey(), "agg", joined, weir.LRU(3))) },
 		"count-group-by": func(b *weir.Builder) { counts(weir.Count(byValue(in(b)), "agg")) },
 		"count-after-map": func(b *weir.Builder) {

@@ -20,6 +20,7 @@ var families = map[string]func() map[string]Build{
 	"sessions":      sessions,
 	"sliding":       sliding,
 	"stateless":     stateless,
+	"stores":        stores,
 	"stream-stream": streamJoins,
 	"stream-table":  streamTable,
 	"table-table":   tableTable,

@@ -143,6 +143,9 @@ func reading(s *topology.Store) func(key, value []byte) (Row, bool, error) {
 	case rows.SessionKind:
 		return sessionRow(rows.SessionKeys(serde.Bytes(), s.Retention, w.Indexed))
 	}
+	if s.Kind == rows.CustomKind {
+		return ownRow
+	}
 	if pending(s) {
 		return pendingRow
 	}
@@ -154,6 +157,11 @@ const stamp = 8 // bytes of a time
 func plainRow(key, value []byte) (Row, bool, error) {
 	r := Row{Key: clone(key), Start: -1, End: -1}
 	return r, true, r.stamped(value)
+}
+
+// ownRow is a row of a user's own store.
+func ownRow(key, value []byte) (Row, bool, error) {
+	return Row{Key: clone(key), Value: clone(value), Start: -1, End: -1, Time: -1}, true, nil
 }
 
 // stamped takes the time off the value.

@@ -2,9 +2,11 @@ package parity
 
 import (
 	"strings"
+	"time"
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/serde"
+	"github.com/weirstream/weir/window"
 )
 
 // rules are the rules of topology.optimization, by Kafka's names.
@@ -35,11 +37,16 @@ func (c *Case) Topology(build Build) (*weir.Topology, error) {
 // optimizer are pairs of cases, with and without rules, which the case itself says.
 func optimizer() map[string]Build {
 	pairs := map[string]Build{
-		"repartitions":       repartitions,
-		"repartitions-later": repartitionsLater,
-		"repartitions-join":  repartitionsJoin,
-		"all":                everyRule,
-		"source-table":       func(b *weir.Builder) { updates(tableOf(b, "in", "t")) },
+		"repartitions":           repartitions,
+		"repartitions-later":     repartitionsLater,
+		"repartitions-join":      repartitionsJoin,
+		"repartitions-null-keys": repartitionsNullKeys,
+		"self-join-edge": func(b *weir.Builder) {
+			s := in(b)
+			innerJoin(s, s, window.Within(2*time.Millisecond).Grace(time.Millisecond))
+		},
+		"all":          everyRule,
+		"source-table": func(b *weir.Builder) { updates(tableOf(b, "in", "t")) },
 		"source-tables": func(b *weir.Builder) {
 			l := tableOf(b, "in", "t")
 			updates(weir.LeftJoinTables(l, tableOf(b, "r", "rt"), overLeft, weir.Materialized("j")))
@@ -68,6 +75,14 @@ func repartitionsLater(b *weir.Builder) {
 	marked := weir.MapValues(s, func(v text) text { return cat(v, "!") })
 	counts(weir.Count(marked.GroupByKey(weir.Named("g1")), "agg1"))
 	countsTo(weir.Count(lowValues(s).GroupByKey(weir.Named("g2")), "agg2"), "out-2")
+}
+
+func repartitionsNullKeys(b *weir.Builder) {
+	s := weir.KeyBy(in(b), value)
+	counts(weir.Count(s.GroupByKey(weir.Named("g1")), "agg1"))
+	some := s.Filter(func(k, _ text) bool { return k == nil || low(k) })
+	some.To(topicOf("out-3"))
+	countsTo(weir.Count(some.GroupByKey(weir.Named("g2")), "agg2"), "out-2")
 }
 
 func repartitionsJoin(b *weir.Builder) {

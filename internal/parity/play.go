@@ -103,7 +103,7 @@ func (r Run) times() (all []int64) {
 
 // options set weirtest up as Kafka's test driver was.
 func (c *Case) options(exactly bool) []weirtest.Option {
-	app := []weir.AppOption{weir.EmitEvery(c.emitEvery())}
+	app := append(c.wrapper(), weir.EmitEvery(c.emitEvery()))
 	if exactly {
 		app = append(app, weir.ExactlyOnce())
 	}

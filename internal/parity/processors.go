@@ -101,6 +101,13 @@ func processors() map[string]Build {
 			later := process(in(b), func(_ processor.Context, r rec, out ahead) error { return out(r.WithTime(r.Time.Add(sec(7)))) })
 			windowCounts(later.GroupByKey(weir.Named("g")).WindowedBy(window.Tumbling(sec(10))))
 		},
+		"task": func(b *weir.Builder) {
+			out(process(in(b), func(ctx processor.Context, r rec, out ahead) error {
+				return out(with(r, cat(r.Value, " ", ctx.Task())))
+			}))
+		},
+		"wrapped":        wrapped,
+		"wrapped-tables": wrappedTables,
 		"commit": func(b *weir.Builder) {
 			out(process(in(b), func(ctx processor.Context, r rec, out ahead) error {
 				ctx.RequestCommit()

@@ -1,6 +1,8 @@
 package parity
 
 import (
+	"io"
+
 	weir "github.com/weirstream/weir"
 )
 
@@ -37,6 +39,7 @@ func stateless() map[string]Build {
 			out(seen)
 			seen.ForEach(func(_, _ text) {})
 		},
+		"print":           func(b *weir.Builder) { s := in(b); s.Print(io.Discard); out(s) },
 		"chain":           chain,
 		"two-sinks":       twoSinks,
 		"same-sink-twice": sameSinkTwice,

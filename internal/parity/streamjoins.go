@@ -53,14 +53,17 @@ func streamJoins() map[string]Build {
 	outer := func(l, r stream, w window.JoinWindows) { outerJoin(l, r, w) }
 	noGrace := window.Within(sec(5))
 	return map[string]Build{
-		"inner":                joining(inner, within),
-		"inner-no-grace":       joining(inner, noGrace),
-		"inner-after":          joining(inner, asymmetric(0, 10, 3)),
-		"inner-before":         joining(inner, asymmetric(10, 0, 3)),
-		"inner-negative-after": joining(inner, asymmetric(10, -3, 3)),
-		"inner-zero":           joining(inner, window.Within(0).Grace(sec(2))),
-		"inner-long":           joining(inner, window.Within(100*time.Second).Grace(sec(30))),
-		"inner-rekeyed":        rekeyed(inner),
+		"inner":                     joining(inner, within),
+		"inner-no-grace":            joining(inner, noGrace),
+		"inner-after":               joining(inner, asymmetric(0, 10, 3)),
+		"inner-before":              joining(inner, asymmetric(10, 0, 3)),
+		"inner-negative-after":      joining(inner, asymmetric(10, -3, 3)),
+		"inner-zero":                joining(inner, window.Within(0).Grace(sec(2))),
+		"inner-zero-no-grace":       joining(inner, window.Within(0)),
+		"inner-long":                joining(inner, window.Within(100*time.Second).Grace(sec(30))),
+		"inner-rekeyed":             rekeyed(inner),
+		"inner-negative-before":     joining(inner, asymmetric(-3, 10, 3)),
+		"inner-zero-shortest-grace": joining(inner, window.Within(0).Grace(time.Millisecond)),
 		"inner-key": func(b *weir.Builder) {
 			out(weir.Join(in(b), in2(b), "j", within, func(k, l, r text) text { return cat(k, ":", l, "/", r) }, weir.OtherSerde(texts)))
 		},
@@ -73,25 +76,28 @@ func streamJoins() map[string]Build {
 			out(weir.Join(two, from(b, "in3"), "q", within, slash))
 		},
 
-		"left":                joining(leftJoin, within),
-		"left-no-grace":       joining(leftJoin, noGrace),
-		"left-after":          joining(leftJoin, asymmetric(0, 10, 3)),
-		"left-before":         joining(leftJoin, asymmetric(10, 0, 3)),
-		"left-negative-after": joining(leftJoin, asymmetric(10, -3, 3)),
-		"left-rekeyed":        rekeyed(leftJoin),
-		"left-null-keys":      joining(leftJoin, within),
-		"left-throttled":      joining(leftJoin, within),
+		"left":                 joining(leftJoin, within),
+		"left-no-grace":        joining(leftJoin, noGrace),
+		"left-after":           joining(leftJoin, asymmetric(0, 10, 3)),
+		"left-before":          joining(leftJoin, asymmetric(10, 0, 3)),
+		"left-negative-after":  joining(leftJoin, asymmetric(10, -3, 3)),
+		"left-negative-before": joining(leftJoin, asymmetric(-3, 10, 3)),
+		"left-rekeyed":         rekeyed(leftJoin),
+		"left-null-keys":       joining(leftJoin, within),
+		"left-throttled":       joining(leftJoin, within),
 		"left-key": func(b *weir.Builder) {
 			out(weir.LeftJoin(in(b), in2(b), "j", within, func(k, l text, r *text) text { return cat(k, ":", l, "/", weir.OrZero(r)) }))
 		},
 
-		"outer":           joining(outer, within),
-		"outer-no-grace":  joining(outer, noGrace),
-		"outer-after":     joining(outer, asymmetric(0, 10, 3)),
-		"outer-before":    joining(outer, asymmetric(10, 2, 3)),
-		"outer-rekeyed":   rekeyed(outer),
-		"outer-null-keys": joining(outer, within),
-		"outer-throttled": joining(outer, within),
+		"outer":                 joining(outer, within),
+		"outer-no-grace":        joining(outer, noGrace),
+		"outer-after":           joining(outer, asymmetric(0, 10, 3)),
+		"outer-before":          joining(outer, asymmetric(10, 2, 3)),
+		"outer-negative-after":  joining(outer, asymmetric(10, -3, 3)),
+		"outer-negative-before": joining(outer, asymmetric(-3, 10, 3)),
+		"outer-rekeyed":         rekeyed(outer),
+		"outer-null-keys":       joining(outer, within),
+		"outer-throttled":       joining(outer, within),
 		"outer-key": func(b *weir.Builder) {
 			out(weir.OuterJoin(in(b), in2(b), "j", within, func(k text, l, r *text) text {
 				return cat(k, ":", weir.OrZero(l), "/", weir.OrZero(r))

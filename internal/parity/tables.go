@@ -37,7 +37,11 @@ func tableSources() map[string]Build {
 		"table-if-needed":    func(b *weir.Builder) { updates(virtual(b)) },
 		"table-in-memory":    func(b *weir.Builder) { updates(tableOf(b, "in", "t", weir.InMemory())) },
 		"table-no-changelog": func(b *weir.Builder) { updates(tableOf(b, "in", "t", weir.NoChangelog())) },
-		"to-stream-key":      func(b *weir.Builder) { out(weir.KeyBy(tableIn(b).ToStream(), value)) },
+		"table-lru": func(b *weir.Builder) {
+			updates(tableOf(b, "in", "t", weir.LRU(2)).Filter(isLow, weir.Materialized("f")))
+		},
+		"to-table-lru":  func(b *weir.Builder) { updates(in(b).ToTable("t", weir.LRU(2)).Filter(isLow, weir.Materialized("f"))) },
+		"to-stream-key": func(b *weir.Builder) { out(weir.KeyBy(tableIn(b).ToStream(), value)) },
 		"to-stream-twice": func(b *weir.Builder) {
 			rows := tableIn(b)
 			updates(rows)
@@ -60,6 +64,7 @@ func tableFilters() map[string]Build {
 		"filter-materialized":        func(b *weir.Builder) { updates(virtual(b).Filter(isLow, f)) },
 		"filter-materialized-source": func(b *weir.Builder) { updates(tableIn(b).Filter(isLow, f)) },
 		"filter-materialized-cached": func(b *weir.Builder) { updates(tableIn(b).Filter(isLow, f)) },
+		"filter-lru":                 func(b *weir.Builder) { updates(tableIn(b).Filter(isLow, f, weir.LRU(2))) },
 		"filter-twice": func(b *weir.Builder) {
 			updates(tableIn(b).Filter(isLow).FilterNot(func(k, _ text) bool { return is(k, "a") }, f))
 		},
@@ -115,6 +120,26 @@ func (lowering) Transform(r weir.Record[text, text]) (text, bool, error) {
 	return r.Value, low(r.Value), nil
 }
 
+// inContext adds the record's time and headers; where there is no record Kafka's time is -1.
+type inContext struct{}
+
+func (inContext) Init(processor.Context) error { return nil }
+
+func (inContext) Transform(r weir.Record[text, text]) (text, bool, error) {
+	at, headers := int64(-1), ""
+	if !r.Time.IsZero() {
+		at = r.Time.UnixMilli()
+	}
+	for _, h := range r.Headers {
+		headers += string(h.Value)
+	}
+	return cat(r.Value, "@", decimal(at), "[", headers, "]"), true, nil
+}
+
+func transformedInContext(b *weir.Builder) table {
+	return weir.TransformTable(tableIn(b), func() inContext { return inContext{} })
+}
+
 func tableTransforms() map[string]Build {
 	numbered := func(b *weir.Builder, opts ...weir.OpOption) {
 		seen := state.KeyValueStore("seen", texts, serde.Int64())
@@ -123,6 +148,14 @@ func tableTransforms() map[string]Build {
 	return map[string]Build{
 		"transform-values":              func(b *weir.Builder) { numbered(b) },
 		"transform-values-materialized": func(b *weir.Builder) { numbered(b, weir.Materialized("m")) },
+		"transform-values-context": func(b *weir.Builder) {
+			l := transformedInContext(b)
+			updates(weir.LeftJoinTables(l, tableOf(b, "in2", "r"), overLeft, weir.Materialized("j")))
+		},
+		"transform-values-context-group": func(b *weir.Builder) {
+			g := weir.GroupTableBy(transformedInContext(b), func(_, v text) (text, text) { return letter(nil, v), v }, weir.Named("g"))
+			updates(weir.Aggregate(g, "agg", signed(false)))
+		},
 		"transform-values-to-null": func(b *weir.Builder) {
 			updates(weir.TransformTable(tableIn(b), func() lowering { return lowering{} }, weir.Materialized("m")))
 		},
@@ -156,6 +189,7 @@ func tableGroups() map[string]Build {
 	return map[string]Build{
 		"group-count":           func(b *weir.Builder) { counts(weir.Count(lettered(tableIn(b)), "agg")) },
 		"group-count-if-needed": groupCountIfNeeded,
+		"group-count-lru":       func(b *weir.Builder) { counts(weir.Count(lettered(tableIn(b)), "agg", weir.LRU(2))) },
 		"group-reduce": func(b *weir.Builder) {
 			updates(weir.ReduceTable(lettered(tableIn(b)), "agg", plus, minus))
 		},

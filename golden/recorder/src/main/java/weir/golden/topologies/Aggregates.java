@@ -93,6 +93,9 @@ final class Aggregates extends Family {
         add("count-lru", "as count; an LRU store of 2 entries", b -> Dsl.counts(in(b).groupByKey().count(
             Materialized.<String, Long>as(Stores.lruMap("agg", 2)).withKeySerde(S).withValueSerde(L))))
             .from(new Inputs().topic("in", Inputs.keys(5), Inputs.words()));
+        add("aggregate-lru", "groupByKey; aggregate from \"\" in an LRU store of 2 entries: agg + v", b -> out(in(b).groupByKey().aggregate(() -> "", (k, v, a) -> a + v,
+            Materialized.<String, String>as(Stores.lruMap("agg", 2)).withKeySerde(S).withValueSerde(S))))
+            .from(new Inputs().topic("in", Inputs.keys(5), Inputs.words()));
         add("reduce-lru", "groupByKey; reduce a + b in an LRU store of 3 entries", b -> out(in(b).groupByKey().reduce((x, y) -> x + y,
             Materialized.<String, String>as(Stores.lruMap("agg", 3)).withKeySerde(S).withValueSerde(S))))
             .from(new Inputs().topic("in", Inputs.keys(6), Inputs.words()));

@@ -22,6 +22,7 @@ final class Cases {
             new Versioned(),
             new Cogroups(),
             new Processors(),
+            new StoreMethods(),
             new Topics(),
             new Optimizer(),
             new Errors()

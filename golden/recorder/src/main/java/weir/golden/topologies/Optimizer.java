@@ -10,6 +10,7 @@ import static weir.golden.topologies.Dsl.sec;
 import static weir.golden.topologies.Dsl.stream;
 import static weir.golden.topologies.Dsl.table;
 
+import java.time.Duration;
 import java.util.function.Consumer;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
@@ -33,6 +34,13 @@ final class Optimizer extends Family {
             StreamsConfig.MERGE_REPARTITION_TOPICS, Optimizer::later, Inputs.of("in"));
         pair("repartitions-join", "selectKey v's first letter (null of null); join named j with the table of r in t: v + \"/\" + row -> out; groupByKey named g, count in agg -> out-2",
             StreamsConfig.MERGE_REPARTITION_TOPICS, Optimizer::joined, Inputs.of("in", "r"));
+        pair("repartitions-null-keys", "selectKey v; groupByKey named g1, count in agg1 -> out; filter k == null || low(k) -> out-3, and groupByKey named g2, count in agg2 -> out-2",
+            StreamsConfig.MERGE_REPARTITION_TOPICS, Optimizer::nullKeys, Inputs.of("in").nulls(0.05, 0.3));
+        pair("self-join-edge", "in joined with itself within 2 ms, grace 1 ms, named j: left + \"/\" + right", StreamsConfig.SINGLE_STORE_SELF_JOIN, b -> {
+            final KStream<String, String> s = in(b);
+            out(s.join(s, (x, y) -> x + "/" + y, JoinWindows.ofTimeDifferenceAndGrace(Duration.ofMillis(2), Duration.ofMillis(1)),
+                StreamJoined.with(S, S, S).withName("j").withStoreName("j")));
+        }, new Inputs().topic("in", Inputs.keys(3), Inputs.words()).unit(1, 12).disorder(0.35, 0.05, 0.05));
         pair("source-table", "table of in with store t -> out", StreamsConfig.REUSE_KTABLE_SOURCE_TOPICS, b -> out(table(b, "in", "t")),
             Inputs.of("in").nulls(0.05, 0.25));
         pair("source-tables", "table of in with store t, left-joined with the table of r with store rt: left + \"/\" + right, materialised as j",
@@ -62,6 +70,14 @@ final class Optimizer extends Family {
         final KStream<String, String> s = in(b).selectKey((k, v) -> v);
         Dsl.counts(s.mapValues(v -> v + "!").groupByKey(grouped("g1")).count(kvCount("agg1")));
         s.filter((k, v) -> Dsl.low(v)).groupByKey(grouped("g2")).count(kvCount("agg2")).toStream().to("out-2", Produced.with(S, Dsl.L));
+    }
+
+    private static void nullKeys(final StreamsBuilder b) {
+        final KStream<String, String> s = in(b).selectKey((k, v) -> v);
+        Dsl.counts(s.groupByKey(grouped("g1")).count(kvCount("agg1")));
+        final KStream<String, String> some = s.filter((k, v) -> k == null || Dsl.low(k));
+        some.to("out-3", Produced.with(S, S));
+        some.groupByKey(grouped("g2")).count(kvCount("agg2")).toStream().to("out-2", Produced.with(S, Dsl.L));
     }
 
     private static KStream<String, String> letters(final StreamsBuilder b) {

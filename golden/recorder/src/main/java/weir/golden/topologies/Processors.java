@@ -18,6 +18,7 @@ import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 import org.apache.kafka.streams.StreamsBuilder;
+import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.Named;
@@ -56,6 +57,7 @@ final class Processors extends Family {
         stores();
         punctuations();
         graphs();
+        wrapped();
     }
 
     /** A processor of strings. */
@@ -107,10 +109,27 @@ final class Processors extends Family {
             counts(b, "seen");
             Dsl.counts(in(b).processValues(Numbering::new, "seen").groupByKey().count(kvCount("agg")));
         });
+        add("task", "process: forward v + \" \" + the task's id", b -> out(in(b).process(each((c, r) -> c.forward(r.withValue(r.value() + " " + c.taskId()))))));
         add("commit", "process: forward v, and ask for a commit", b -> out(in(b).process(each((c, r) -> {
             c.forward(r);
             c.commit();
         }))));
+    }
+
+    private void wrapped() {
+        final String depth = "a wrapper around every processor counts how many are at work within each other (sources and sinks are not wrapped); ";
+        final ProcessorSupplier<String, String, String, String> tell = each((c, r) -> c.forward(r.withValue(r.value() + " " + Nesting.depth())));
+        add("wrapped", depth + "filter low(v), mapValues v + \"!\", process named p: forward v + \" \" + the number -> out; in, processValues as in values with the store seen, "
+            + "then process named q as p -> out-2", b -> {
+            final KStream<String, String> s = in(b);
+            out(s.filter((k, v) -> Dsl.low(v)).mapValues(v -> v + "!").process(tell, Named.as("p")));
+            counts(b, "seen");
+            s.processValues(Numbering::new, "seen").process(tell, Named.as("q")).to("out-2", Produced.with(S, S));
+        }).with(StreamsConfig.PROCESSOR_WRAPPER_CLASS_CONFIG, Nesting.class.getName());
+        add("wrapped-tables", depth + "in, groupByKey, reduce a + b in agg, filter low(v), left-joined with the table of in2 in r: left + \"/\" + right; toStream; "
+            + "process named p: forward v + \" \" + the number", b -> out(in(b).groupByKey().reduce((x, y) -> x + y, kv("agg")).filter((k, v) -> Dsl.low(v))
+            .leftJoin(Dsl.table(b, "in2", "r"), (x, y) -> x + "/" + y).toStream().process(tell, Named.as("p")))).from(Inputs.of("in", "in2"))
+            .with(StreamsConfig.PROCESSOR_WRAPPER_CLASS_CONFIG, Nesting.class.getName());
     }
 
     private static final class Numbering extends ContextualFixedKeyProcessor<String, String, String> {

@@ -18,6 +18,7 @@ import org.apache.kafka.streams.kstream.Branched;
 import org.apache.kafka.streams.kstream.Consumed;
 import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.Named;
+import org.apache.kafka.streams.kstream.Printed;
 import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.kstream.Repartitioned;
 
@@ -54,6 +55,11 @@ final class Stateless extends Family {
             final KStream<String, String> seen = in(b).peek((k, v) -> { });
             out(seen);
             seen.foreach((k, v) -> { });
+        });
+        add("print", "print; in -> out", b -> {
+            final KStream<String, String> s = in(b);
+            s.print(Printed.toFile("/dev/null"));
+            out(s);
         });
         add("chain", "filter v != null; map (v, k); mapValues v + \"1\"; flatMapValues v, v + \"2\"; filterNot low(k)",
             b -> out(in(b).filter((k, v) -> v != null).map((k, v) -> KeyValue.pair(v, k)).mapValues(v -> v + "1")

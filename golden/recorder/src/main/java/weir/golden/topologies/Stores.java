@@ -76,7 +76,7 @@ final class Stores {
         if (store instanceof SessionStore) {
             return rows("session", windows(Stores.<SessionStore<Bytes, byte[]>>cast(bytes).fetch(null, null), false));
         }
-        return JSON.createObjectNode().put("kind", "other");
+        return JSON.createObjectNode().put("kind", "unreadable"); // a store of the user's own
     }
 
     // A cache shows rows that the store beneath has forgotten; between commits it holds nothing that the store does not.

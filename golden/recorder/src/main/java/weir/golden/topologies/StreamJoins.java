@@ -51,6 +51,11 @@ final class StreamJoins extends Family {
         add("inner-after", "join before 0, after 10, grace 3", b -> out(in(b).join(in2(b), StreamJoins::join, asymmetric(0, 10, 3), J)));
         add("inner-before", "join before 10, after 0, grace 3", b -> out(in(b).join(in2(b), StreamJoins::join, asymmetric(10, 0, 3), J)));
         add("inner-negative-after", "join before 10, after -3, grace 3", b -> out(in(b).join(in2(b), StreamJoins::join, asymmetric(10, -3, 3), J)));
+        add("inner-negative-before", "join before -3, after 10, grace 3", b -> out(in(b).join(in2(b), StreamJoins::join, asymmetric(-3, 10, 3), J)));
+        add("inner-zero-no-grace", "join within 0, no grace", b -> out(in(b).join(in2(b), StreamJoins::join, JoinWindows.ofTimeDifferenceWithNoGrace(Duration.ZERO), J)))
+            .from(dense());
+        add("inner-zero-shortest-grace", "join within 0, a grace of a millisecond", b -> out(in(b).join(in2(b), StreamJoins::join,
+            JoinWindows.ofTimeDifferenceAndGrace(Duration.ZERO, Duration.ofMillis(1)), J))).from(dense()).sameInputsAs("stream-stream/inner-zero-no-grace");
         add("inner-zero", "join within 0, grace 2",
             b -> out(in(b).join(in2(b), StreamJoins::join, JoinWindows.ofTimeDifferenceAndGrace(Duration.ZERO, sec(2)), J)));
         add("inner-to-null", "join within 5, grace 3, with low(left) ? left + \"/\" + right : null",
@@ -66,6 +71,11 @@ final class StreamJoins extends Family {
             .topic("in2", Inputs.keys(2), Inputs.words()).topic("in3", Inputs.keys(2), Inputs.words()));
     }
 
+    /** Records whose times are often equal. */
+    private static Inputs dense() {
+        return new Inputs().topic("in", Inputs.keys(2), Inputs.words()).topic("in2", Inputs.keys(2), Inputs.words()).unit(2, 20);
+    }
+
     private static KStream<String, String> letter(final KStream<String, String> s) {
         return s.selectKey((k, v) -> v == null ? null : v.substring(0, 1));
     }
@@ -79,6 +89,7 @@ final class StreamJoins extends Family {
         add("left-after", "leftJoin before 0, after 10, grace 3", b -> out(in(b).leftJoin(in2(b), StreamJoins::join, asymmetric(0, 10, 3), J)));
         add("left-before", "leftJoin before 10, after 0, grace 3", b -> out(in(b).leftJoin(in2(b), StreamJoins::join, asymmetric(10, 0, 3), J)));
         add("left-negative-after", "leftJoin before 10, after -3, grace 3", b -> out(in(b).leftJoin(in2(b), StreamJoins::join, asymmetric(10, -3, 3), J)));
+        add("left-negative-before", "leftJoin before -3, after 10, grace 3", b -> out(in(b).leftJoin(in2(b), StreamJoins::join, asymmetric(-3, 10, 3), J)));
         add("left-rekeyed", "both sides selectKey the first letter of v (null of null); leftJoin within 5, grace 3",
             b -> out(letter(in(b)).leftJoin(letter(in2(b)), StreamJoins::join, WITHIN, J)));
         add("left-null-keys", "leftJoin within 5, grace 3, with many null keys", b -> out(in(b).leftJoin(in2(b), StreamJoins::join, WITHIN, J)))
@@ -95,6 +106,8 @@ final class StreamJoins extends Family {
             b -> out(in(b).outerJoin(in2(b), (k, l, r) -> k + ":" + join(l, r), WITHIN, J)));
         add("outer-after", "outerJoin before 0, after 10, grace 3", b -> out(in(b).outerJoin(in2(b), StreamJoins::join, asymmetric(0, 10, 3), J)));
         add("outer-before", "outerJoin before 10, after 2, grace 3", b -> out(in(b).outerJoin(in2(b), StreamJoins::join, asymmetric(10, 2, 3), J)));
+        add("outer-negative-after", "outerJoin before 10, after -3, grace 3", b -> out(in(b).outerJoin(in2(b), StreamJoins::join, asymmetric(10, -3, 3), J)));
+        add("outer-negative-before", "outerJoin before -3, after 10, grace 3", b -> out(in(b).outerJoin(in2(b), StreamJoins::join, asymmetric(-3, 10, 3), J)));
         add("outer-rekeyed", "both sides selectKey the first letter of v (null of null); outerJoin within 5, grace 3",
             b -> out(letter(in(b)).outerJoin(letter(in2(b)), StreamJoins::join, WITHIN, J)));
         add("outer-null-keys", "outerJoin within 5, grace 3, with many null keys", b -> out(in(b).outerJoin(in2(b), StreamJoins::join, WITHIN, J)))

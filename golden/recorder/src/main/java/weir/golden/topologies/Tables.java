@@ -45,6 +45,14 @@ final class Tables extends Family {
         return table(b, "in", "t");
     }
 
+    private static Materialized<String, String, KeyValueStore<Bytes, byte[]>> lru(final String name, final int rows) {
+        return Materialized.<String, String>as(Stores.lruMap(name, rows)).withKeySerde(S).withValueSerde(S);
+    }
+
+    private static Inputs many() {
+        return new Inputs().topic("in", Inputs.keys(5), Inputs.words()).nulls(0.05, 0.2);
+    }
+
     private static KTable<String, String> virtual(final StreamsBuilder b) {
         return b.table("in", Consumed.with(S, S));
     }
@@ -54,6 +62,11 @@ final class Tables extends Family {
         add("table-if-needed", "table of in without a store", b -> out(virtual(b)));
         add("table-in-memory", "table of in in an in-memory store t", b -> out(b.table("in", Consumed.with(S, S),
             Materialized.<String, String>as(Stores.inMemoryKeyValueStore("t")).withKeySerde(S).withValueSerde(S))));
+        add("table-lru", "table of in in an LRU store t of 2 entries; filter low(v), materialised as f", b -> out(b.table("in", Consumed.with(S, S), lru("t", 2))
+            .filter((k, v) -> Dsl.low(v), kv("f")))).from(many());
+        add("to-table-lru", "stream of in; toTable in an LRU store t of 2 entries; filter low(v), materialised as f",
+            b -> out(in(b).toTable(lru("t", 2)).filter((k, v) -> Dsl.low(v), kv("f")))).from(many());
+        add("filter-lru", "table of in; filter low(v), materialised as an LRU store f of 2 entries", b -> out(t(b).filter((k, v) -> Dsl.low(v), lru("f", 2)))).from(many());
         add("table-no-changelog", "table of in, logging disabled", b -> out(b.table("in", Consumed.with(S, S), kv("t").withLoggingDisabled())));
         add("to-stream-key", "table of in; toStream with key v", b -> out(t(b).toStream((k, v) -> v)));
         add("to-stream-twice", "table of in; toStream -> out; toStream with v + \"2\" -> out-2", b -> {
@@ -91,6 +104,12 @@ final class Tables extends Family {
         add("transform-values", "table of in; transformValues with the store seen (string to long): n = seen[k] or 0; seen[k] = n + 1; v + \"#\" + n",
             b -> out(t(b).transformValues(new Numbering(), seen(b))));
         add("transform-values-materialized", "as transform-values, materialised as m", b -> out(t(b).transformValues(new Numbering(), kv("m"), seen(b))));
+        add("transform-values-context", "table of in; transformValues v + \"@\" + the record context's time + \"[\" + its headers' values + \"]\" (not materialised); "
+            + "left-joined with the table of in2 in r: left + \"/\" + right, materialised as j", b -> out(t(b).transformValues(InContext::new)
+            .leftJoin(table(b, "in2", "r"), (x, y) -> x + "/" + y, kv("j")))).from(Inputs.of("in", "in2").nulls(0.05, 0.25));
+        add("transform-values-context-group", "table of in; transformValues as in transform-values-context (not materialised); groupBy (v's first letter, v); "
+            + "aggregate in agg from \"\": add agg + \"+\" + v, subtract agg + \"-\" + v", b -> out(t(b).transformValues(InContext::new)
+            .groupBy((k, v) -> KeyValue.pair(v.substring(0, 1), v), grouped("g")).aggregate(() -> "", (k, v, a) -> a + "+" + v, (k, v, a) -> a + "-" + v, agg())));
         add("transform-values-to-null", "table of in; transformValues low(v) ? v : null (v may be null), materialised as m",
             b -> out(t(b).transformValues(() -> new Lowering(), kv("m"))));
     }
@@ -119,6 +138,28 @@ final class Tables extends Family {
                     // nothing was opened
                 }
             };
+        }
+    }
+
+    /** Adds the time and the headers of the record context. */
+    private static final class InContext implements ValueTransformerWithKey<String, String, String> {
+        private ProcessorContext context;
+
+        @Override
+        public void init(final ProcessorContext given) {
+            context = given;
+        }
+
+        @Override
+        public String transform(final String k, final String v) {
+            final StringBuilder headers = new StringBuilder();
+            context.headers().forEach(h -> headers.append(Inputs.string(h.value())));
+            return v + "@" + context.timestamp() + "[" + headers + "]";
+        }
+
+        @Override
+        public void close() {
+            // nothing was opened
         }
     }
 
@@ -156,6 +197,8 @@ final class Tables extends Family {
         add("group-count", "table of in; groupBy (v's first letter, v); count in agg", b -> counts(letters(t(b)).count(kvCount("agg"))));
         add("group-count-if-needed", "table of in without a store of its own, which the grouping makes: in-STATE-STORE-0000000000; groupBy (v's first letter, v); count in agg",
             b -> counts(letters(virtual(b)).count(kvCount("agg"))));
+        add("group-count-lru", "table of in; groupBy (v's first letter, v); count in an LRU store agg of 2 entries", b -> counts(letters(t(b)).count(
+            Materialized.<String, Long>as(Stores.lruMap("agg", 2)).withKeySerde(S).withValueSerde(L))));
         add("group-reduce", "table of in; groupBy (v's first letter, v); reduce in agg: add a + \"+\" + b, subtract a + \"-\" + b",
             b -> out(letters(t(b)).reduce((x, y) -> x + "+" + y, (x, y) -> x + "-" + y, agg())));
         add("group-aggregate", "table of in; groupBy (v's first letter, v); aggregate in agg from \"\": add agg + \"+\" + k + v, subtract agg + \"-\" + k + v",

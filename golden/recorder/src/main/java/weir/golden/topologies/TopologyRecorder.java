@@ -16,7 +16,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -34,15 +37,15 @@ public final class TopologyRecorder {
     private static final int RUNS = 40;
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /** Arguments: record FOLDER [PREFIX] | check FOLDER RUNS. A prefix of names records those cases alone. */
+    /** Arguments: record FOLDER [PREFIX...] | check FOLDER RUNS. Prefixes of names record those cases alone. */
     public static void main(final String[] args) throws Exception {
         final Path dir = Path.of(args[1]);
-        final boolean ok = args[0].equals("check") ? check(dir, Integer.parseInt(args[2])) : record(dir, args.length > 2 ? args[2] : "");
+        final boolean ok = args[0].equals("check") ? check(dir, Integer.parseInt(args[2])) : record(dir, List.of(args).subList(2, args.length));
         System.exit(ok ? 0 : 1);
     }
 
-    private static boolean record(final Path dir, final String prefix) throws Exception {
-        final Map<Case, List<String>> recorded = each(prefix, RUNS);
+    private static boolean record(final Path dir, final List<String> prefixes) throws Exception {
+        final Map<Case, List<String>> recorded = each(prefixes.isEmpty() ? List.of("") : prefixes, RUNS);
         for (final Map.Entry<Case, List<String>> one : recorded.entrySet()) {
             write(file(dir, one.getKey()), one.getValue());
         }
@@ -50,12 +53,12 @@ public final class TopologyRecorder {
         return true;
     }
 
-    private static Map<Case, List<String>> each(final String prefix, final int runs) throws Exception {
+    private static Map<Case, List<String>> each(final List<String> prefixes, final int runs) throws Exception {
         final ExecutorService pool = Executors.newFixedThreadPool(2);
         try {
             final Map<Case, Future<List<String>>> begun = new TreeMap<>((a, b) -> a.id().compareTo(b.id()));
             for (final Case c : Cases.all()) {
-                if (c.id().startsWith(prefix)) {
+                if (prefixes.stream().anyMatch(c.id()::startsWith)) {
                     begun.put(c, pool.submit((Callable<List<String>>) () -> lines(c, runs)));
                 }
             }
@@ -138,7 +141,7 @@ public final class TopologyRecorder {
     /** Records the first runs of every case again, and reports each line that is not as in the files. */
     private static boolean check(final Path dir, final int runs) throws Exception {
         boolean ok = true;
-        for (final Map.Entry<Case, List<String>> one : each("", runs).entrySet()) {
+        for (final Map.Entry<Case, List<String>> one : each(List.of(""), runs).entrySet()) {
             final List<String> committed = read(file(dir, one.getKey()));
             for (int i = 0; i < one.getValue().size(); i++) {
                 if (i >= committed.size() || !committed.get(i).equals(one.getValue().get(i))) {
@@ -147,16 +150,36 @@ public final class TopologyRecorder {
                 }
             }
         }
-        return manifestNamesAll(dir) && ok;
+        return manifestIsRight(dir) && ok;
     }
 
-    private static boolean manifestNamesAll(final Path dir) throws IOException {
-        final JsonNode files = JSON.readTree(dir.resolve("manifest.json").toFile()).get("files");
-        final boolean same = files.size() == Cases.all().size() && Cases.all().stream().allMatch(c -> files.has(c.id()));
-        if (!same) {
-            System.out.println("the manifest does not name the cases that there are");
+    /** The manifest's jars are those that are run here, and its cases and seeds are those that there are. That its hashes are the files' is tested elsewhere. */
+    private static boolean manifestIsRight(final Path dir) throws Exception {
+        final JsonNode manifest = JSON.readTree(dir.resolve("manifest.json").toFile());
+        final ObjectNode jars = JSON.createObjectNode();
+        Recorder.jars(jars);
+        final ObjectNode seeds = JSON.createObjectNode();
+        Cases.all().forEach(c -> seeds.put(c.id(), c.seed()));
+        final ObjectNode committed = JSON.createObjectNode();
+        manifest.get("files").properties().forEach(f -> committed.put(f.getKey(), f.getValue().get("seed").asLong()));
+        return same("jars", manifest.get("jars"), jars) & same("cases and their seeds", committed, seeds);
+    }
+
+    private static boolean same(final String what, final JsonNode committed, final JsonNode here) {
+        for (final String name : names(committed, here)) {
+            if (!Objects.equals(committed.get(name), here.get(name))) {
+                System.out.println("manifest.json: " + what + ": " + name + " is " + committed.get(name) + ", here " + here.get(name));
+            }
         }
-        return same;
+        return committed.equals(here);
+    }
+
+    private static Set<String> names(final JsonNode... all) {
+        final Set<String> names = new TreeSet<>();
+        for (final JsonNode one : all) {
+            one.fieldNames().forEachRemaining(names::add);
+        }
+        return names;
     }
 
     private TopologyRecorder() {
