@@ -61,11 +61,23 @@ classes() {
   run weir.golden.Recorder "$1" || exit 2
 }
 
+# spoiled <sed script>: a manifest of topologies that was changed so must not pass
+spoiled() {
+  mkdir -p "$scratch/spoiled"
+  sed "$1" "$here/testdata/topologies/manifest.json" >"$scratch/spoiled/manifest.json"
+  if run weir.golden.topologies.TopologyRecorder manifest "$scratch/spoiled" >"$scratch/found" 2>"$scratch/err" || [ ! -s "$scratch/found" ]; then
+    say "a manifest changed by $1 goes unnoticed"
+    return 1
+  fi
+}
+
 check() {
   local ok=0
   classes "$scratch/testdata"
   diff -ru -x topologies "$here/testdata" "$scratch/testdata" || ok=1
   run weir.golden.topologies.TopologyRecorder check "$here/testdata/topologies" 1 || ok=1
+  spoiled 's/kafka-streams-/kafka-streamt-/' || ok=1
+  spoiled 's/"seed" : 1/"seed" : 2/' || ok=1
   if [ "$ok" != 0 ]; then
     say "the committed files differ from what Kafka answers"
     exit 1

@@ -3,20 +3,23 @@ package parity
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
 
 // Difference is something that weir does otherwise than Kafka Streams, on purpose. It edits what was recorded into exactly what weir does instead.
 type Difference struct {
-	Name string // of its paragraph in docs/semantics.md
+	Name string // of its row in docs/semantics.md
 	Why  string // in one sentence
 	// Cases are where it occurs, each with the case that was given the same inputs and does what weir does here; "" where there is none.
 	Cases map[string]string
+	// Whole are cases, other than Cases, of which weir makes all of another one that was given the same inputs, its description too.
+	Whole map[string]string
 	// Run edits one run, which is its own, with the help of the other case's; Describe edits the description. Nil leaves it as it is.
 	Run      func(r, other Run) Run
 	Of       func(c *Case, r Run) Run // Run, where the case says how
-	Describe func(text, other string) string
+	Describe func(text string) string
 }
 
 // MaxDifferences is how many there may be at most.
@@ -24,6 +27,19 @@ const MaxDifferences = 12
 
 // Differences are all of them.
 var Differences = []Difference{
+	{
+		Name: "Optimisations",
+		Why: "Kafka Streams loses null keys below merged repartition topics, and matches of self-joins in one store, and repartitions a group without a name once for each " +
+			"aggregation: an optimisation must not change results",
+		Cases: map[string]string{"optimizer/self-join-edge": "optimizer/self-join-edge-not"},
+		Run:   withTopic("out"),
+		Whole: map[string]string{
+			"optimizer/repartitions-null-keys":   "optimizer/repartitions-null-keys-not",
+			"optimizer/repartitions-unnamed-not": "optimizer/repartitions-unnamed",
+			"optimizer/self-join-left":           "optimizer/self-join-left-not",
+			"optimizer/self-join-outer":          "optimizer/self-join-outer-not",
+		},
+	},
 	{
 		Name: "Windows that close late",
 		Why:  "Kafka Streams looks for closed windows only as far back as the retention reaches, and never emits those that a jump of time has put beyond",
@@ -49,21 +65,19 @@ var Differences = []Difference{
 	{
 		Name: "Joined with nothing, late",
 		Why:  "Kafka Streams forgets which record of a left or outer join has waited longest, and emits many long after their windows have closed",
-		Cases: alike("stream-stream", "left", "left-after", "left-before", "left-key", "left-negative-after", "left-negative-before", "left-no-grace", "left-null-keys",
-			"left-rekeyed", "left-throttled", "no-changelog", "outer", "outer-after", "outer-before", "outer-key", "outer-negative-after", "outer-negative-before", "outer-no-grace", "outer-null-keys",
-			"outer-rekeyed", "outer-throttled", "self-outer"),
+		Cases: together(alike("stream-stream", "left", "left-after", "left-before", "left-key", "left-negative-after", "left-negative-before", "left-no-grace",
+			"left-null-keys", "left-rekeyed", "left-throttled", "no-changelog", "outer", "outer-after", "outer-before",
+			"outer-key", "outer-negative-after", "outer-negative-before", "outer-no-grace", "outer-null-keys", "outer-rekeyed",
+			"outer-throttled", "self-outer"),
+			alike("optimizer", "self-join-left", "self-join-left-not", "self-join-outer", "self-join-outer-not")),
 		Of: lateJoins,
 	},
 	{
-		Name: "Stores in memory",
-		Why:  "Kafka Streams' window stores in memory refuse records one by one, persistent ones by segments; an engine must not change results",
-		Cases: map[string]string{
-			"stream-stream/in-memory":        "",
-			"stores/window-scans-in-memory":  "stores/window-scans",
-			"stores/session-scans-in-memory": "stores/session-scans",
-		},
-		Run: likeOther,
-		Of:  memoryStores(13_000),
+		Name:  "Stores in memory",
+		Why:   "Kafka Streams' window stores in memory refuse records one by one, persistent ones by segments; an engine must not change results",
+		Cases: alike("stream-stream", "in-memory"),
+		Of:    memoryStores(13_000),
+		Whole: map[string]string{"stores/window-scans-in-memory": "stores/window-scans", "stores/session-scans-in-memory": "stores/session-scans"},
 	},
 	{
 		Name:  "A table joined with itself",
@@ -87,19 +101,7 @@ var Differences = []Difference{
 	{
 		Name:  "Equal times without grace",
 		Why:   "Kafka Streams keeps nothing for a join within 0 without grace, which then joins nothing",
-		Cases: map[string]string{"stream-stream/inner-zero-no-grace": "stream-stream/inner-zero-shortest-grace"},
-		Run:   withTopic("out"),
-	},
-	{
-		Name: "Optimisations",
-		Why: "Kafka Streams moves a node that feeds something else too below a merged repartition topic, which has no null keys, and leaves a record's match with itself out of " +
-			"a self-join at the edge of the retention: an optimisation must not change results",
-		Cases: map[string]string{
-			"optimizer/repartitions-null-keys": "optimizer/repartitions-null-keys-not",
-			"optimizer/self-join-edge":         "optimizer/self-join-edge-not",
-		},
-		Run:      withTopics(func(topic string) bool { return !IsChangelog(topic) }),
-		Describe: withRepartitions,
+		Whole: map[string]string{"stream-stream/inner-zero-no-grace": "stream-stream/inner-zero-shortest-grace"},
 	},
 	{
 		Name:  "Rows deleted in a cache",
@@ -107,14 +109,6 @@ var Differences = []Difference{
 		Cases: alike("stores", "window-cached", "session-cached"),
 		Run:   asForwards,
 	},
-}
-
-// withRepartitions is the description without the rule, where it has merged repartition topics.
-func withRepartitions(text, other string) string {
-	if strings.Contains(other, "-repartition") {
-		return other
-	}
-	return text
 }
 
 // asForwards makes a store's answer of rows backwards the one of the same rows forwards, turned round.
@@ -131,9 +125,6 @@ func asForwards(r, _ Run) Run {
 	}
 	return r
 }
-
-// likeOther is what the other case shows.
-func likeOther(_, other Run) Run { return other.clone() }
 
 // onceFromItself takes the second of equal results away, and adds the tombstone of a row that was there.
 func onceFromItself(r, _ Run) Run {
@@ -211,6 +202,15 @@ func alike(family string, names ...string) map[string]string {
 	return all
 }
 
+// together are the cases of several families.
+func together(parts ...map[string]string) map[string]string {
+	one := map[string]string{}
+	for _, p := range parts {
+		maps.Copy(one, p)
+	}
+	return one
+}
+
 // withoutZero takes an old value of 0 out of a change, and what it did out of an aggregate.
 func withoutZero(v Bytes) Bytes {
 	if old, ok := bytes.CutSuffix(v, []byte("0\x02")); ok && int(old[0]) == 2*(len(old)-1) {
@@ -221,13 +221,8 @@ func withoutZero(v Bytes) Bytes {
 
 // withTopic takes a topic's records from the other case.
 func withTopic(topic string) func(r, other Run) Run {
-	return withTopics(func(other string) bool { return other == topic })
-}
-
-// withTopics takes the records of some topics from the other case.
-func withTopics(some func(topic string) bool) func(r, other Run) Run {
 	return func(r, other Run) Run {
-		elsewhere := func(rec Record) bool { return some(rec.Topic) }
+		elsewhere := func(rec Record) bool { return rec.Topic == topic }
 		for i := range r.Steps {
 			r.Steps[i].Out = slices.DeleteFunc(r.Steps[i].Out, elsewhere)
 			for _, rec := range other.Steps[i].Out {
@@ -247,7 +242,7 @@ func (r *Recorded) Expected(name string) (*Case, error) {
 		c = c.withStores(names)
 	}
 	for _, d := range Differences {
-		if _, ok := d.Cases[name]; ok && err == nil {
+		if d.concerns(name) && err == nil {
 			c, err = r.edited(c, d)
 		}
 	}
@@ -260,24 +255,47 @@ func (r *Recorded) Expected(name string) (*Case, error) {
 	return c, nil
 }
 
-// edited is a case after one difference.
-func (r *Recorded) edited(c *Case, d Difference) (*Case, error) {
-	other := c
-	if name := d.Cases[c.Name]; name != "" {
-		var err error
-		if other, err = r.Case(name); err != nil {
-			return nil, err
-		}
+// Concerned are the names of the cases in which the difference occurs.
+func (d Difference) Concerned() []string {
+	return slices.AppendSeq(slices.Collect(maps.Keys(d.Cases)), maps.Keys(d.Whole))
+}
+
+func (d Difference) concerns(name string) bool { return slices.Contains(d.Concerned(), name) }
+
+// other is the case with which one is compared; itself where there is none.
+func (r *Recorded) other(c *Case, name string) (*Case, error) {
+	if name == "" {
+		return c, nil
 	}
-	e := *c
-	if d.Describe != nil {
-		e.Describe = d.Describe(c.Describe, other.Describe)
+	other, err := r.Case(name)
+	if err != nil {
+		return nil, err
 	}
-	e.Runs = nil
 	for i, run := range c.Runs {
 		if other.Runs[i].Seed != run.Seed {
 			return nil, fmt.Errorf("parity: %s and %s have other inputs", c.Name, other.Name)
 		}
+	}
+	return other, nil
+}
+
+// edited is a case after one difference.
+func (r *Recorded) edited(c *Case, d Difference) (*Case, error) {
+	whole := d.Whole[c.Name]
+	other, err := r.other(c, d.Cases[c.Name]+whole)
+	if err != nil {
+		return nil, err
+	}
+	e := *c
+	if whole != "" {
+		e.Describe, e.Runs = other.Describe, other.Runs
+		return &e, nil
+	}
+	if d.Describe != nil {
+		e.Describe = d.Describe(c.Describe)
+	}
+	e.Runs = nil
+	for i, run := range c.Runs {
 		if run = run.clone(); d.Run != nil {
 			run = d.Run(run, other.Runs[i])
 		}

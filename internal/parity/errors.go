@@ -42,7 +42,7 @@ func failures() map[string]Build {
 		"decode-fail":        decoding(),
 		"decode-skip":        decoding(skip),
 		"decode-dead-letter": decoding(bury),
-		"process-fail":       func(b *weir.Builder) { out(failing(in(b))) },
+		"process-fail":       func(b *weir.Builder) { out(failing(in(b), deciding(weir.Fail()))) },
 		"process-skip":       func(b *weir.Builder) { out(failing(in(b), skip)) },
 		"process-skip-sibling": func(b *weir.Builder) {
 			s := in(b)

@@ -43,10 +43,7 @@ func (r Run) withStores(names map[string]string) Run {
 // memoryStores edits a run of a join of in and in2 whose stores of a retention, in ms, are in memory: Kafka Streams' refuse each record that has expired,
 // ours those whose whole segment has, as persistent stores do; and in Kafka Streams' null values move the time.
 func memoryStores(retention int64) func(c *Case, r Run) Run {
-	return func(c *Case, r Run) Run {
-		if !strings.HasPrefix(c.Name, "stream-stream/") {
-			return r
-		}
+	return func(_ *Case, r Run) Run {
 		for topic, store := range map[string]string{"in": "j-this-join-store", "in2": "j-other-join-store"} {
 			r.Stores[store] = Store{Kind: "window", Rows: memoryRows(topic, r.Steps, retention)}
 		}

@@ -45,8 +45,11 @@ func optimizer() map[string]Build {
 			s := in(b)
 			innerJoin(s, s, window.Within(2*time.Millisecond).Grace(time.Millisecond))
 		},
-		"all":          everyRule,
-		"source-table": func(b *weir.Builder) { updates(tableOf(b, "in", "t")) },
+		"repartitions-unnamed": repartitionsUnnamed,
+		"self-join-left":       func(b *weir.Builder) { s := in(b); leftJoin(s, s, within) },
+		"self-join-outer":      func(b *weir.Builder) { s := in(b); outerJoin(s, s, within) },
+		"all":                  everyRule,
+		"source-table":         func(b *weir.Builder) { updates(tableOf(b, "in", "t")) },
 		"source-tables": func(b *weir.Builder) {
 			l := tableOf(b, "in", "t")
 			updates(weir.LeftJoinTables(l, tableOf(b, "r", "rt"), overLeft, weir.Materialized("j")))
@@ -83,6 +86,12 @@ func repartitionsNullKeys(b *weir.Builder) {
 	some := s.Filter(func(k, _ text) bool { return k == nil || low(k) })
 	some.To(topicOf("out-3"))
 	countsTo(weir.Count(some.GroupByKey(weir.Named("g2")), "agg2"), "out-2")
+}
+
+func repartitionsUnnamed(b *weir.Builder) {
+	g := weir.GroupBy(in(b), value)
+	counts(weir.Count(g, "agg"))
+	weir.Reduce(g, "agg2", joined).ToStream().To(topicOf("out-2"))
 }
 
 func repartitionsJoin(b *weir.Builder) {

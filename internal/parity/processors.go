@@ -101,6 +101,17 @@ func processors() map[string]Build {
 			later := process(in(b), func(_ processor.Context, r rec, out ahead) error { return out(r.WithTime(r.Time.Add(sec(7)))) })
 			windowCounts(later.GroupByKey(weir.Named("g")).WindowedBy(window.Tumbling(sec(10))))
 		},
+		"tombstones": func(b *weir.Builder) {
+			out(process(in(b), func(_ processor.Context, r rec, out ahead) error {
+				switch {
+				case r.IsNull():
+					return out(processor.Tombstone[text](r.Key, r.Time.Add(sec(1))))
+				case low(r.Value):
+					return out.Tombstone(r.Key, r.Time)
+				}
+				return out(r.AsTombstone())
+			}))
+		},
 		"task": func(b *weir.Builder) {
 			out(process(in(b), func(ctx processor.Context, r rec, out ahead) error {
 				return out(with(r, cat(r.Value, " ", ctx.Task())))
@@ -271,7 +282,7 @@ func processors() map[string]Build {
 // stored gives a function a store, and no null keys.
 func stored(s state.KeyValueDesc[string, text], f func(rows state.KeyValue[string, text], r rec, out ahead) error) func(processor.Context, rec, ahead) error {
 	return func(ctx processor.Context, r rec, out ahead) error {
-		if r.Key == nil {
+		if r.KeyIsNull() {
 			return nil
 		}
 		return f(s.Bind(ctx), r, out)
@@ -359,12 +370,15 @@ func (p *numbering) Init(ctx processor.Context, out processor.ForwardFixed[text,
 }
 
 func (p *numbering) Process(r processor.FixedKeyRecord[text, text]) error {
-	if r.Key() == nil {
+	if r.KeyIsNull() {
 		return p.out(processor.WithFixedValue(r, cat(r.Value, "#null")))
 	}
 	n, err := next(p.seen, *r.Key())
 	if err != nil {
 		return err
+	}
+	if r.IsNull() {
+		return p.out(processor.WithFixedValue(r, cat("null#", decimal(n))))
 	}
 	return p.out(processor.WithFixedValue(r, cat(r.Value, "#", decimal(n))))
 }

@@ -85,7 +85,7 @@ func stores() map[string]Build {
 		"session-scans-in-memory":   answering(sessions(sec(120), state.InMemory()), sessionScans),
 		"session-in-memory":         answering(sessions(day, state.InMemory()), sessionFetches),
 		"session-cached":            answering(sessions(day, state.Cached()), sessionFetches),
-		"custom":                    answering(state.CustomStore("s", func(rows state.Rows) (state.Rows, error) { return rows, nil }, state.NoChangelog()), customRows),
+		"custom":                    custom,
 	}
 }
 
@@ -184,6 +184,20 @@ func putOrRemove(s state.Session[string, text], session window.Key[string], valu
 		return s.Delete(session)
 	}
 	return s.Put(session, value)
+}
+
+func custom(b *weir.Builder) {
+	d := state.CustomStore("s", func(rows state.Rows) (state.Rows, error) { return rows, nil }, state.NoChangelog())
+	out(process(in(b), func(ctx processor.Context, r rec, out ahead) error {
+		if r.KeyIsNull() {
+			return nil
+		}
+		answer, err := customRows(d.Bind(ctx), r)
+		if err != nil {
+			return err
+		}
+		return out(with(r, answer))
+	}, weir.Stores(d)))
 }
 
 // customRows keeps text in rows of bytes.

@@ -67,6 +67,10 @@ func timeWindowed() map[string]Build {
 		"unlimited-count": func(b *weir.Builder) {
 			unwindowed(weir.Count(by(b, window.Unlimited(time.UnixMilli(0))), "agg"), serde.Int64())
 		},
+		"unlimited-windowed": func(b *weir.Builder) {
+			all := weir.Count(by(b, window.Unlimited(time.UnixMilli(0))), "agg")
+			all.ToStream().To(weir.NewTopic("out", window.UnlimitedKeySerde(texts), serde.Int64()))
+		},
 		"unlimited-start-on": func(b *weir.Builder) {
 			unwindowed(weir.Aggregate(by(b, window.Unlimited(time.UnixMilli(5000))), "agg", adding("")), texts)
 		},

@@ -52,6 +52,26 @@ func Functions(pkg *types.Package) (all []*types.Func) {
 	return all
 }
 
+// Methods are the methods that a package's exported interfaces declare themselves.
+func Methods(pkg *types.Package) (all []*types.Func) {
+	for _, name := range pkg.Scope().Names() {
+		obj, ok := pkg.Scope().Lookup(name).(*types.TypeName)
+		if !ok || !obj.Exported() {
+			continue
+		}
+		of, ok := obj.Type().Underlying().(*types.Interface)
+		if !ok {
+			continue
+		}
+		for m := range of.ExplicitMethods() {
+			if m.Exported() {
+				all = append(all, m)
+			}
+		}
+	}
+	return all
+}
+
 // Name is a function's name, with its receiver's: Stream.Filter.
 func Name(f *types.Func) string {
 	if of := Receiver(f); of != nil {

@@ -14,14 +14,19 @@ import java.time.Duration;
 import java.util.function.Consumer;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.kstream.Grouped;
 import org.apache.kafka.streams.kstream.JoinWindows;
 import org.apache.kafka.streams.kstream.Joined;
+import org.apache.kafka.streams.kstream.KGroupedStream;
 import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.kstream.StreamJoined;
 
 /** Topologies with and without the rules that change them: each pair has the same definition. */
 final class Optimizer extends Family {
+    private static final StreamJoined<String, String, String> J = StreamJoined.with(S, S, S).withName("j").withStoreName("j");
+    private static final JoinWindows WITHIN = JoinWindows.ofTimeDifferenceAndGrace(sec(5), sec(3));
+
     Optimizer() {
         super("optimizer", Inputs.of("in"));
     }
@@ -38,9 +43,21 @@ final class Optimizer extends Family {
             StreamsConfig.MERGE_REPARTITION_TOPICS, Optimizer::nullKeys, Inputs.of("in").nulls(0.05, 0.3));
         pair("self-join-edge", "in joined with itself within 2 ms, grace 1 ms, named j: left + \"/\" + right", StreamsConfig.SINGLE_STORE_SELF_JOIN, b -> {
             final KStream<String, String> s = in(b);
-            out(s.join(s, (x, y) -> x + "/" + y, JoinWindows.ofTimeDifferenceAndGrace(Duration.ofMillis(2), Duration.ofMillis(1)),
-                StreamJoined.with(S, S, S).withName("j").withStoreName("j")));
+            out(s.join(s, (x, y) -> x + "/" + y, JoinWindows.ofTimeDifferenceAndGrace(Duration.ofMillis(2), Duration.ofMillis(1)), J));
         }, new Inputs().topic("in", Inputs.keys(3), Inputs.words()).unit(1, 12).disorder(0.35, 0.05, 0.05));
+        pair("self-join-left", "in left-joined with itself within 5 s, grace 3, named j: left + \"/\" + right", StreamsConfig.SINGLE_STORE_SELF_JOIN, b -> {
+            final KStream<String, String> s = in(b);
+            out(s.leftJoin(s, (x, y) -> x + "/" + y, WITHIN, J));
+        }, one());
+        pair("self-join-outer", "in outer-joined with itself within 5 s, grace 3, named j: left + \"/\" + right", StreamsConfig.SINGLE_STORE_SELF_JOIN, b -> {
+            final KStream<String, String> s = in(b);
+            out(s.outerJoin(s, (x, y) -> x + "/" + y, WITHIN, J));
+        }, one());
+        pair("repartitions-unnamed", "groupBy v without a name; count in agg -> out; reduce a + b in agg2 -> out-2", StreamsConfig.MERGE_REPARTITION_TOPICS, b -> {
+            final KGroupedStream<String, String> g = in(b).groupBy((k, v) -> v, Grouped.with(S, S));
+            Dsl.counts(g.count(kvCount("agg")));
+            g.reduce((x, y) -> x + y, kv("agg2")).toStream().to("out-2", Produced.with(S, S));
+        }, Inputs.of("in"));
         pair("source-table", "table of in with store t -> out", StreamsConfig.REUSE_KTABLE_SOURCE_TOPICS, b -> out(table(b, "in", "t")),
             Inputs.of("in").nulls(0.05, 0.25));
         pair("source-tables", "table of in with store t, left-joined with the table of r with store rt: left + \"/\" + right, materialised as j",
@@ -48,11 +65,14 @@ final class Optimizer extends Family {
             Inputs.of("in", "r").nulls(0.05, 0.25));
         pair("self-join", "in joined with itself within 5 s, grace 3 s, named j: left + \"/\" + right", StreamsConfig.SINGLE_STORE_SELF_JOIN, b -> {
             final KStream<String, String> s = in(b);
-            out(s.join(s, (x, y) -> x + "/" + y, JoinWindows.ofTimeDifferenceAndGrace(sec(5), sec(3)),
-                StreamJoined.with(S, S, S).withName("j").withStoreName("j")));
-        }, new Inputs().topic("in", Inputs.keys(3), Inputs.words()).unit(1000, 120));
+            out(s.join(s, (x, y) -> x + "/" + y, WITHIN, J));
+        }, one());
         pair("all", "the stream of in, selectKey v's first letter (null of null), joined with the table of r in t, named j: v + \"/\" + row -> out; "
             + "groupByKey named g, reduce a + b in agg -> out-2", StreamsConfig.OPTIMIZE, Optimizer::everything, Inputs.of("in", "r"));
+    }
+
+    private static Inputs one() {
+        return new Inputs().topic("in", Inputs.keys(3), Inputs.words()).unit(1000, 120);
     }
 
     private void pair(final String name, final String what, final String rules, final Consumer<StreamsBuilder> build, final Inputs inputs) {

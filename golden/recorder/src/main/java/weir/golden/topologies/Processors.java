@@ -109,6 +109,14 @@ final class Processors extends Family {
             counts(b, "seen");
             Dsl.counts(in(b).processValues(Numbering::new, "seen").groupByKey().count(kvCount("agg")));
         });
+        add("tombstones", "process: v null: forward a new record (k, null) a second later, without headers; low(v): the same at the record's time; else the record with null for v",
+            b -> out(in(b).process(each((c, r) -> {
+                if (r.value() == null || Dsl.low(r.value())) {
+                    c.forward(new Record<>(r.key(), null, r.timestamp() + (r.value() == null ? 1000 : 0)));
+                } else {
+                    c.forward(r.withValue(null));
+                }
+            }))));
         add("task", "process: forward v + \" \" + the task's id", b -> out(in(b).process(each((c, r) -> c.forward(r.withValue(r.value() + " " + c.taskId()))))));
         add("commit", "process: forward v, and ask for a commit", b -> out(in(b).process(each((c, r) -> {
             c.forward(r);

@@ -82,6 +82,8 @@ final class TimeWindowed extends Family {
     private void unlimited() {
         add("unlimited-count", "unlimited; count; toStream with key: the inner key", b -> in(b).groupByKey().windowedBy(UnlimitedWindows.of())
             .count(winCount("agg")).toStream((k, v) -> k.key()).to("out", Produced.with(S, L)));
+        add("unlimited-windowed", "unlimited; count; the windowed key's serde of a window without an end", b -> windows(in(b).groupByKey().windowedBy(UnlimitedWindows.of())
+            .count(winCount("agg")), Long.MAX_VALUE, L));
         add("unlimited-start-on", "unlimited, starting on 5000; aggregate from \"\": agg + v; toStream with key: the inner key",
             b -> in(b).groupByKey().windowedBy(UnlimitedWindows.of().startOn(Instant.ofEpochMilli(5_000)))
                 .aggregate(() -> "", (k, v, a) -> a + v, win("agg")).toStream((k, v) -> k.key()).to("out", Produced.with(S, S)))

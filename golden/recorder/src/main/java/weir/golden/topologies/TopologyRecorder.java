@@ -37,10 +37,15 @@ public final class TopologyRecorder {
     private static final int RUNS = 40;
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /** Arguments: record FOLDER [PREFIX...] | check FOLDER RUNS. Prefixes of names record those cases alone. */
+    /** Arguments: record FOLDER [PREFIX...] | check FOLDER RUNS | manifest FOLDER. Prefixes of names record those cases alone; manifest checks that file alone. */
     public static void main(final String[] args) throws Exception {
         final Path dir = Path.of(args[1]);
-        final boolean ok = args[0].equals("check") ? check(dir, Integer.parseInt(args[2])) : record(dir, List.of(args).subList(2, args.length));
+        final boolean ok = switch (args[0]) {
+            case "record" -> record(dir, List.of(args).subList(2, args.length));
+            case "check" -> check(dir, Integer.parseInt(args[2])) & manifestIsRight(dir);
+            case "manifest" -> manifestIsRight(dir);
+            default -> throw new IllegalArgumentException(args[0]);
+        };
         System.exit(ok ? 0 : 1);
     }
 
@@ -150,7 +155,7 @@ public final class TopologyRecorder {
                 }
             }
         }
-        return manifestIsRight(dir) && ok;
+        return ok;
     }
 
     /** The manifest's jars are those that are run here, and its cases and seeds are those that there are. That its hashes are the files' is tested elsewhere. */
