@@ -147,11 +147,11 @@ func tableTransforms() map[string]Build {
 	return map[string]Build{
 		"transform-values":              func(b *weir.Builder) { numbered(b) },
 		"transform-values-materialized": func(b *weir.Builder) { numbered(b, weir.Materialized("m")) },
-		"transform-values-context": func(b *weir.Builder) {
+		"transform-context": func(b *weir.Builder) {
 			l := transformedInContext(b)
 			updates(weir.LeftJoinTables(l, tableOf(b, "in2", "r"), overLeft, weir.Materialized("j")))
 		},
-		"transform-values-context-group": func(b *weir.Builder) {
+		"transform-context-group": func(b *weir.Builder) {
 			g := weir.GroupTableBy(transformedInContext(b), func(_, v text) (text, text) { return letter(nil, v), v }, weir.Named("g"))
 			updates(weir.Aggregate(g, "agg", signed(false)))
 		},

@@ -103,10 +103,10 @@ final class Tables extends Family {
         add("transform-values", "table of in; transformValues with the store seen (string to long): n = seen[k] or 0; seen[k] = n + 1; v + \"#\" + n",
             b -> out(t(b).transformValues(new Numbering(), seen(b))));
         add("transform-values-materialized", "as transform-values, materialised as m", b -> out(t(b).transformValues(new Numbering(), kv("m"), seen(b))));
-        add("transform-values-context", "table of in; transformValues v + \"@\" + the record context's time + \"[\" + its headers' values + \"]\" (not materialised); "
+        add("transform-context", "table of in; transformValues v + \"@\" + the record context's time + \"[\" + its headers' values + \"]\" (not materialised); "
             + "left-joined with the table of in2 in r: left + \"/\" + right, materialised as j", b -> out(t(b).transformValues(InContext::new)
             .leftJoin(table(b, "in2", "r"), (x, y) -> x + "/" + y, kv("j")))).from(Inputs.of("in", "in2").nulls(0.05, 0.25));
-        add("transform-values-context-group", "table of in; transformValues as in transform-values-context (not materialised); groupBy (v's first letter, v); "
+        add("transform-context-group", "table of in; transformValues as in transform-context (not materialised); groupBy (v's first letter, v); "
             + "aggregate in agg from \"\": add agg + \"+\" + v, subtract agg + \"-\" + v", b -> out(t(b).transformValues(InContext::new)
             .groupBy((k, v) -> KeyValue.pair(v.substring(0, 1), v), grouped("g")).aggregate(() -> "", (k, v, a) -> a + "+" + v, (k, v, a) -> a + "-" + v, agg())));
         add("transform-values-to-null", "table of in; transformValues low(v) ? v : null (v may be null), materialised as m",
