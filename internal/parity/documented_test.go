@@ -37,7 +37,7 @@ func TestDifferencesAreExplained(t *testing.T) {
 		t.Errorf("%s explains %q, there are %q", semantics, got, all)
 	}
 	for _, name := range all {
-		spoiled := strings.Replace(string(b), "**"+name+"**", name, 1)
+		spoiled := strings.ReplaceAll(string(b), "**"+name+"**", name)
 		if slices.Equal(explained(spoiled), all) {
 			t.Errorf("that nothing explains %q goes unnoticed", name)
 		}
