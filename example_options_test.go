@@ -417,3 +417,90 @@ func ExampleTopology_Warnings() {
 	}
 	// Output: Process "count": the key may have changed above "count", and a processor's input is not repartitioned: records of one key may meet the stores ["views"] of several tasks; Repartition sends them to one
 }
+
+// Where a stream begins that its group has never read, what a topic's changelog is told, and which one there is not.
+func ExampleStartAt() {
+	b := weir.NewBuilder()
+	views := weir.From(b, pageViews, weir.StartAt(weir.Ago(24*time.Hour)))
+	byPage := weir.GroupBy(views, func(_, page string) string { return page }, weir.KeySerde(serde.String()), weir.Named("pages"))
+	weir.Count(byPage, "logged", weir.TopicConfig(map[string]string{"min.insync.replicas": "2"}))
+	weir.Count(byPage, "lost-with-the-disk", weir.NoChangelog())
+	fmt.Println(driven(b).Topics())
+	// Output: [page-views test-logged-changelog test-pages-repartition]
+}
+
+// A window begins every five seconds and lasts for ten: a view is in two.
+func ExampleGrouped_WindowedBy_hopping() {
+	b := weir.NewBuilder()
+	hops := weir.From(b, pageViews).GroupByKey().WindowedBy(window.Hopping(10*time.Second, 5*time.Second).Grace(2 * time.Second))
+	counts := weir.Count(hops, "views")
+	counts.ToStream().ForEach(func(k window.Key[string], n int64) { fmt.Println(k.Key, k.Start.Unix(), k.End.Unix(), n) })
+
+	d := driven(b)
+	in := weirtest.In(d, pageViews)
+	in.SendAt("ann", "/tea", time.Unix(7, 0))
+	in.SendAt("ann", "/jam", time.Unix(11, 0))
+	in.SendAt("ann", "/rye", time.Unix(3, 0)) // in time for the window that ends at 10
+	// Output:
+	// ann 0 10 1
+	// ann 5 15 1
+	// ann 5 15 2
+	// ann 10 20 1
+	// ann 0 10 2
+}
+
+// several keeps what a user said at one time, all of it, and what was said last for some time.
+type several struct {
+	out  processor.Forward[string, string]
+	said state.Window[string, string]
+	last state.KeyValue[string, string]
+	few  state.KeyValue[string, string]
+}
+
+var (
+	saidThen = state.WindowStore("said", serde.String(), serde.String(), 0, state.Duplicates(), state.Retention(time.Hour))
+	saidLast = state.KeyValueStore("last", serde.String(), serde.String(), state.TTL(time.Minute))
+	sayers   = state.KeyValueStore("sayers", serde.String(), serde.String(), state.LRU(1), state.NoChangelog())
+)
+
+func (s *several) Init(ctx processor.Context, out processor.Forward[string, string]) error {
+	s.out, s.said, s.last, s.few = out, saidThen.Bind(ctx), saidLast.Bind(ctx), sayers.Bind(ctx)
+	return nil
+}
+
+func (s *several) Process(r weir.Record[string, string]) error {
+	last, _, err := s.last.Get(r.Key)
+	if err := errors.Join(err, s.said.Put(r.Key, r.Time, r.Value), s.last.Put(r.Key, r.Value), s.few.Put(r.Key, r.Value)); err != nil {
+		return err
+	}
+	var then []string
+	for _, v := range s.said.Fetch(r.Key, r.Time, r.Time) {
+		then = append(then, v)
+	}
+	known := 0
+	for range s.few.All() {
+		known++
+	}
+	return s.out(processor.WithValue(r, fmt.Sprintf("%v, before it %q; %d known", then, last, known)))
+}
+
+// A window store may keep several values of one key and time; rows of a key-value store may leave when they are old, or when others were used later.
+func ExampleProcess_storeOptions() {
+	b := weir.NewBuilder()
+	weir.Process(weir.From(b, pageViews), func() *several { return new(several) }, weir.Stores(saidThen, saidLast, sayers)).To(output)
+
+	d := driven(b)
+	in := weirtest.In(d, pageViews)
+	in.SendAt("ann", "hello", time.Unix(1, 0))
+	in.SendAt("ann", "who?", time.Unix(1, 0))
+	in.SendAt("bob", "me", time.Unix(2, 0))
+	in.SendAt("bob", "still me", time.Unix(100, 0)) // moves the time of the store: what ann said is forgotten
+	in.SendAt("ann", "oh", time.Unix(101, 0))
+	printAll(weirtest.Out(d, output))
+	// Output:
+	// ann [hello], before it ""; 1 known
+	// ann [hello who?], before it "hello"; 1 known
+	// bob [me], before it ""; 1 known
+	// bob [still me], before it "me"; 1 known
+	// ann [oh], before it ""; 1 known
+}
