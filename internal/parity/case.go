@@ -54,9 +54,9 @@ type Header struct {
 // Store is what a store holds.
 type Store struct {
 	Kind  string // key-value, timestamped, window, timestamped-window, session, versioned, buffer; unreadable where Kafka cannot list it
-	Rows  []Row
-	Count int   // of a buffer, which shows no rows
-	From  int64 // the least time in a buffer that is not empty, ms
+	Rows  []Row  // of a buffer as its changelog has them; Kafka lists none
+	Count int    // of a buffer
+	From  int64  // the least time in a buffer that is not empty, ms
 }
 
 // Row is a row of a store. Times are in ms, and −1 where the kind has none.

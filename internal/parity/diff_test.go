@@ -156,14 +156,52 @@ func TestBuffersAreCompared(t *testing.T) {
 	}
 }
 
-func TestFailedRunsEnd(t *testing.T) {
-	failed := parity.Run{Steps: []parity.Step{{Advance: 1, Error: "NullPointerException", Out: []parity.Record{record("out", "a", "1")}}}}
-	ours := parity.Run{Steps: []parity.Step{{Advance: 1, Error: "something else"}}}
-	if diff := parity.Diff(failed, ours); len(diff) > 0 {
-		t.Errorf("two failures differ: %s", diff)
+// TestRowsOfBuffersAreCompared: they are what the changelog has left of each key.
+func TestRowsOfBuffersAreCompared(t *testing.T) {
+	left := []parity.Row{{Key: parity.Bytes("b"), Value: parity.Bytes("2"), Start: -1, End: -1, Time: -1}}
+	deleted := record("app-s-changelog", "a", "")
+	deleted.Value = nil
+	run := runOf(record("app-s-changelog", "a", "1"), record("app-s-changelog", "b", "1"), deleted, record("app-s-changelog", "b", "2"))
+	holding := func(rows ...parity.Row) parity.Run {
+		run := copied(run)
+		run.Stores = map[string]parity.Store{"s": {Kind: "buffer", Count: 1, From: 5, Rows: rows}}
+		return run
 	}
-	if len(parity.Diff(failed, runOf())) == 0 {
-		t.Error("a failure that does not happen was not found")
+	if diff := parity.Diff(holding(), holding(left...)); len(diff) > 0 {
+		t.Errorf("what its changelog has left of a buffer differs from it: %s", diff)
+	}
+	other := left[0]
+	other.Value = parity.Bytes("1")
+	if len(parity.Diff(holding(), holding(other))) == 0 || len(parity.Diff(holding(), holding())) == 0 {
+		t.Error("another row, or none, was not found")
+	}
+}
+
+// TestFailures: a step that fails is one of the same kind of error, before which the same was sent.
+func TestFailures(t *testing.T) {
+	const class, ours = "SerializationException", `weirtest: task 0_0: decoding: node "from-1": topic "in", partition 0, offset 1: value: int64: 3 bytes, want 8`
+	sent := record("out", "a", "1")
+	failed := func(err string, out ...parity.Record) parity.Run {
+		return parity.Run{Steps: []parity.Step{{Advance: 1, Error: err, Out: out}}}
+	}
+	if diff := parity.Diff(failed(class, sent), failed(ours, sent)); len(diff) > 0 {
+		t.Errorf("equal failures differ: %s", diff)
+	}
+	for what, got := range map[string]parity.Run{
+		"no failure":                failed("", sent),
+		"another kind of failure":   failed(`weirtest: task 0_0: processing: node "map-1": topic "in", partition 0, offset 1: h`, sent),
+		"a failure before the send": failed(ours),
+		"another record before it":  failed(ours, record("out", "a", "2")),
+	} {
+		if len(parity.Diff(failed(class, sent), got)) == 0 {
+			t.Errorf("%s was not found", what)
+		}
+	}
+	if len(parity.Diff(failed("", sent), failed(ours, sent))) == 0 {
+		t.Error("a failure that Kafka Streams does not have was not found")
+	}
+	if len(parity.Diff(failed("SomeException"), failed(ours))) == 0 {
+		t.Error("an exception of which nothing is known was taken for ours")
 	}
 }
 

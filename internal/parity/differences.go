@@ -238,7 +238,7 @@ func withTopic(topic string) func(r, other Run) Run {
 // Expected is a case as weir does it: as recorded, after all differences that concern it.
 func (r *Recorded) Expected(name string) (*Case, error) {
 	c, err := r.Case(name)
-	if names, ok := renamed[name]; ok && err == nil {
+	if names, ok := Renamed[name]; ok && err == nil {
 		c = c.withStores(names)
 	}
 	for _, d := range Differences {

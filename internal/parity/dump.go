@@ -1,7 +1,6 @@
 package parity
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -100,20 +99,30 @@ func (e exposed) dumped(s *topology.Store, b bare) (Store, error) {
 	return store, it.Err()
 }
 
-// buffer says how many keys wait, and the least time by which one does.
+// buffer lists the updates that wait, and says the least time by which one does. An index row counts if the update that it leads to has its time.
 func buffer(store Store, b bare) (Store, error) {
-	order := []byte{1} // index rows begin with it; those of updates with 0
+	const held, order = 0, 1 // what begins the rows of updates, and those of the index
 	store.From = -1
+	at := map[string]int64{}
 	it, err := b.Iter(nil, nil, false)
 	if err != nil {
 		return store, err
 	}
 	defer it.Close()
 	for it.Next() {
-		if key := it.Key(); !bytes.HasPrefix(key, order) {
+		switch tag, key := it.Key()[0], it.Key()[1:]; {
+		case tag == held:
+			h, err := rows.DecodeHeld(it.Value())
+			if err != nil {
+				return store, err
+			}
 			store.Count++
-		} else if store.From < 0 {
-			store.From = int64(binary.BigEndian.Uint64(key[1:]))
+			store.Rows = append(store.Rows, Row{Key: clone(key), Value: clone(it.Value()), Start: -1, End: -1, Time: -1})
+			at[string(key)] = h.At
+		case tag == order && store.From < 0:
+			if time := int64(binary.BigEndian.Uint64(key)); at[string(key[stamp:])] == time {
+				store.From = time
+			}
 		}
 	}
 	return store, it.Err()

@@ -68,11 +68,11 @@ func foreignKey() map[string]Build {
 // Kafka's test driver has one task, of partition 0, which reads all partitions of internal topics. Where those are partitioned, here the inputs are too.
 // Then subscriptions name the left row's own partition and not 0, and what different tasks make of one input has no order.
 
-// spreadInputs are the cases whose inputs are partitioned by letters, into so many partitions.
-var spreadInputs = map[string]int{"foreign-key/partitioners": 3}
+// SpreadInputs are the cases whose inputs are partitioned by letters, into so many partitions.
+var SpreadInputs = map[string]int{"foreign-key/partitioners": 3}
 
 // inputPartitions is how many partitions the inputs have.
-func (c *Case) inputPartitions() int { return max(1, spreadInputs[c.Name]) }
+func (c *Case) inputPartitions() int { return max(1, SpreadInputs[c.Name]) }
 
 // inputPartition is where an input is sent.
 func (c *Case) inputPartition(key Bytes) int {

@@ -5,9 +5,23 @@ import (
 	"strings"
 )
 
-// renamed are the stores whose names cannot be given here: those of a join follow from the join's.
-var renamed = map[string]map[string]string{
+// Renamed are, by case, the stores whose names cannot be given here: those of a join follow from the join's.
+var Renamed = map[string]map[string]string{
 	"stream-stream/in-memory": {"this": "j-this-join-store", "other": "j-other-join-store"},
+}
+
+// Renames reports whether a case's stores have the names of which Renamed says that they are Kafka's, and others when they are renamed.
+func (r *Recorded) Renames(name string) (bool, error) {
+	c, err := r.Case(name)
+	if err != nil {
+		return false, err
+	}
+	changed := len(Renamed[name]) > 0
+	for old := range Renamed[name] {
+		_, has := c.Runs[0].Stores[old]
+		changed = changed && has && strings.Contains(c.Describe, "["+old+"]")
+	}
+	return changed && len(Diff(c.Runs[0], c.Runs[0].clone().withStores(Renamed[name]))) > 0, nil
 }
 
 // withStores is the case with other names for stores and their changelogs.

@@ -7,20 +7,15 @@ import (
 	"testing"
 
 	"github.com/weirstream/weir/internal/kafkatest"
-	"github.com/weirstream/weir/internal/parity"
 )
 
 // TestSpreadCasesOnKafka has the same on a real broker, a case after the other: their topics have the same names.
 func TestSpreadCasesOnKafka(t *testing.T) {
-	for _, name := range spreadable {
-		t.Run(name, func(t *testing.T) {
-			build := parity.Builders()[name]
-			if build == nil {
-				t.Fatal("it has no builder")
-			}
-			s := newSpread(t, read(t, name), kafkatest.Broker(t))
+	for _, of := range spreadings {
+		t.Run(of.String(), func(t *testing.T) {
+			s := newSpread(t, of, kafkatest.Broker(t))
 			defer s.sweep()
-			s.play(build)
+			s.play()
 		})
 	}
 }
@@ -30,7 +25,7 @@ func (s *spread) sweep() {
 	s.t.Helper()
 	all, err := s.adm.ListTopics(s.ctx)
 	s.must(err)
-	own := s.topics(s.c.Runs[0])
+	own := s.topics()
 	mine := slices.DeleteFunc(all.Names(), func(topic string) bool { return !slices.Contains(own, topic) && !internal(topic) })
 	_, err = s.adm.DeleteTopics(s.ctx, mine...)
 	s.must(err)

@@ -35,6 +35,13 @@ type player struct {
 // once: with one a run is played so, and a step that fails at least once.
 func Play(t testing.TB, c *Case, build Build, inputs Run, opts ...weirtest.Option) (Run, error) {
 	t.Helper()
+	got, err := PlayAsIs(t, c, build, inputs, opts...)
+	return c.comparable(got), err
+}
+
+// PlayAsIs is Play that leaves what has come as it is where inputs are spread over partitions: see SpreadInputs.
+func PlayAsIs(t testing.TB, c *Case, build Build, inputs Run, opts ...weirtest.Option) (Run, error) {
+	t.Helper()
 	got, atomic, err := play(t, c, build, inputs, true, opts)
 	if err != nil || !atomic || !got.fails() {
 		return got, err
@@ -66,7 +73,7 @@ func play(t testing.TB, c *Case, build Build, inputs Run, suppressesAtomically b
 		}
 	}
 	got.Stores, err = p.stores.dump(p.d)
-	return c.comparable(got), p.atomic, err
+	return got, p.atomic, err
 }
 
 // start builds a case's topology for a run, which may be played exactly once if there is a suppression.
@@ -192,16 +199,53 @@ func groupings(topo *weir.Topology) map[string]bool {
 	return names
 }
 
-// silent are the drops that Kafka Streams does not count. What fills a read-only store there is the user's own, and passes null keys over; what groups a
-// table leaves out what is null, and earlier versions (KTableRepartitionMap).
+// Silence are drops that Kafka Streams does not count, and a case that has some.
+type Silence struct {
+	Node   string // with which the name of the node ends
+	Groups bool   // the node groups a table
+	Reason string
+	Case   string
+}
+
+// Silences are all of them. What fills a read-only store there is the user's own, and passes null keys over; what groups a table leaves out what is null,
+// and earlier versions (KTableRepartitionMap).
+var Silences = []Silence{
+	{Node: "-repartition-filter", Reason: "null key", Case: "aggregates/count-group-by"},
+	{Node: "fill", Reason: "null key", Case: "global/read-only-store"},
+	{Groups: true, Reason: "null key", Case: "tables/group-null-key"},
+	{Groups: true, Reason: "null value", Case: "tables/group-null-value"},
+	{Groups: true, Reason: "out of order", Case: "versioned/group"},
+	{Reason: "before start", Case: "windows/unlimited-start-on"},
+}
+
 func (p *player) silent(node, reason string) bool {
-	switch {
-	case node == "fill":
-		return reason == "null key"
-	case p.groups[node] && (reason == "null key" || reason == "null value" || reason == "out of order"):
-		return true
+	return slices.ContainsFunc(Silences, func(s Silence) bool { return p.of(s, node, reason) })
+}
+
+func (p *player) of(s Silence, node, reason string) bool {
+	return s.Reason == reason && strings.HasSuffix(node, s.Node) && (!s.Groups || p.groups[node])
+}
+
+// Drops plays a run, and returns how many drops there are of a kind, and of all.
+func (s Silence) Drops(t testing.TB, c *Case, build Build, inputs Run) (such, all int64, err error) {
+	t.Helper()
+	p, err := start(t, c, build, inputs, false)
+	if err != nil {
+		return 0, 0, err
 	}
-	return reason == "null key" && strings.HasSuffix(node, "-repartition-filter") || reason == "before start" || reason == "no topic"
+	for _, step := range inputs.Steps {
+		if err := p.take(step); err != nil {
+			return 0, 0, err
+		}
+	}
+	for node, reasons := range p.d.Dropped() {
+		for reason, n := range reasons {
+			if all += n; p.of(s, node, reason) {
+				such += n
+			}
+		}
+	}
+	return such, all, nil
 }
 
 // dropped is how many drops Kafka Streams would have counted.

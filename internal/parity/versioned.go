@@ -144,7 +144,7 @@ func versionedKeys(b bare) (keys [][]byte, err error) {
 	return keys, it.Err()
 }
 
-// dumpWaiting counts what waits. Of its times Kafka knows only what the last release has left.
+// dumpWaiting lists what waits. Of its times Kafka knows only what the last release has left.
 func dumpWaiting(s *topology.Store, b bare) (Store, error) {
 	store := Store{Kind: s.Kind.String()}
 	it, err := b.Iter(nil, nil, false)
@@ -155,6 +155,8 @@ func dumpWaiting(s *topology.Store, b bare) (Store, error) {
 	for it.Next() {
 		store.Count++
 		store.From = b.observed - s.History + 1
+		key := append([]byte{0}, it.Key()...) // as in the changelog
+		store.Rows = append(store.Rows, Row{Key: key, Value: clone(it.Value()), Start: -1, End: -1, Time: -1})
 	}
 	return store, it.Err()
 }
