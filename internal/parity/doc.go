@@ -10,6 +10,6 @@
 // end the rows of every store. Names of topics and stores are compared literally: a builder gives Kafka's.
 //
 // What you owe: a family of cases is a file with a function that returns its builders by name, and a line in Builders. A case without a builder is
-// listed by Missing. A difference that is there on purpose is an entry of Differences, which edits
-// the recorded run into exactly what we do instead; it fails when it changes nothing.
+// listed by Missing. A difference that is there on purpose is an entry of Differences, which edits the recorded run into exactly what we do instead; it fails
+// when it changes nothing, and when docs/semantics.md has no row of its name.
 package parity

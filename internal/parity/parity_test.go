@@ -216,6 +216,9 @@ func TestOccurs(t *testing.T) {
 	if !occurs(parity.Difference{Describe: func(s string) string { return s + "more" }}) {
 		t.Error("an edit of the description does not occur")
 	}
+	if occurs(parity.Difference{Whole: map[string]string{name: name}}) {
+		t.Error("a case that is as itself occurs")
+	}
 	late := parity.Difference{Run: func(r, _ parity.Run) parity.Run {
 		r.Steps[1].Dropped++
 		return r
@@ -226,6 +229,10 @@ func TestOccurs(t *testing.T) {
 	late.Cases = map[string]string{name: "stateless/filter"}
 	if _, err := recorded(t).Occurs(late, name); err == nil {
 		t.Error("runs of other inputs were put together")
+	}
+	whole := parity.Difference{Whole: map[string]string{name: "stateless/filter"}}
+	if _, err := recorded(t).Occurs(whole, name); err == nil {
+		t.Error("a case of other inputs was taken for another")
 	}
 }
 

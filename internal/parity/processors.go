@@ -247,8 +247,9 @@ func processors() map[string]Build {
 				return out(with(r, cat(r.Value, "/", row)))
 			}, weir.Stores(agg)))
 		},
-		"children": children,
-		"by-hand":  byHand,
+		"children":       children,
+		"by-hand":        byHand,
+		"fixed-children": fixedChildren,
 		"from-a-time": scheduled(func(c *counting) {
 			c.every(processor.StreamTime(sec(10)).From(time.UnixMilli(3000)), "s")
 			c.every(processor.WallTime(sec(5)).From(time.UnixMilli(2000)), "w")
@@ -470,6 +471,33 @@ func children(b *weir.Builder) {
 	}, "low", "rest")
 	suffixed(both[0], "L").To(topicOf("out-low"))
 	suffixed(both[1], "R").To(topicOf("out-rest"))
+}
+
+// choosing sends values to outputs of its own, under their keys.
+type choosing struct {
+	low, rest processor.ForwardFixed[text, text]
+}
+
+func (p *choosing) Init(ctx processor.Context, _ processor.ForwardFixed[text, text]) error {
+	p.low, p.rest = output("low").BindFixed(ctx), output("rest").BindFixed(ctx)
+	return nil
+}
+
+func (p *choosing) Process(r processor.FixedKeyRecord[text, text]) error {
+	switch {
+	case r.IsNull():
+		null := processor.WithFixedValue(r, cat("null"))
+		return errors.Join(p.low(null), p.rest(null))
+	case low(r.Value):
+		return p.low(r)
+	}
+	return p.rest(r)
+}
+
+func fixedChildren(b *weir.Builder) {
+	p := weir.ProcessValues(in(b), func() *choosing { return &choosing{} }, weir.Named("p"))
+	suffixed(weir.OutputOf(p, output("low")), "L").To(topicOf("out-low"))
+	suffixed(weir.OutputOf(p, output("rest")), "R").To(topicOf("out-rest"))
 }
 
 func byHand(b *weir.Builder) {

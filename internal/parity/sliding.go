@@ -35,6 +35,10 @@ func sliding() map[string]Build {
 		},
 		"cached": func(b *weir.Builder) { slidingTexts(weir.Aggregate(by(b, slidingWithin), "agg", adding(""))) },
 
+		"in-memory": func(b *weir.Builder) {
+			slidingTexts(weir.Aggregate(by(b, slidingWithin), "agg", adding(""), weir.InMemory()))
+		},
+
 		"close": closing(weir.Retention(day)),
 		"close-aggregate": func(b *weir.Builder) {
 			slidingTexts(weir.Aggregate(by(b, window.Sliding(sec(5))), "agg", adding(""), weir.EmitOnClose(), weir.Retention(day)))

@@ -360,6 +360,12 @@ final class Processors extends Family {
             p.mapValues(v -> v + "L", Named.as("low")).to("out-low", Produced.with(S, S));
             p.mapValues(v -> v + "R", Named.as("rest")).to("out-rest", Produced.with(S, S));
         });
+        add("fixed-children", "processValues named p: null v to both children as \"null\", low(v) to the child low, others to the child rest; the children: mapValues v + \"L\" -> out-low, "
+            + "mapValues v + \"R\" -> out-rest", b -> {
+            final KStream<String, String> p = in(b).processValues(Choosing::new, Named.as("p"));
+            p.mapValues(v -> v + "L", Named.as("low")).to("out-low", Produced.with(S, S));
+            p.mapValues(v -> v + "R", Named.as("rest")).to("out-rest", Produced.with(S, S));
+        });
         add("shared-store", "in: process writes s[k] = v (null deletes; null keys ignored), forwards nothing; in2: process forwards v + \"/\" + s[k] (null keys ignored)",
             Processors::shared).from(Inputs.of("in", "in2"));
         add("supplied-store", "process whose supplier brings the store s of counts: forward v + \"#\" + s[k] (0 first), s[k] + 1; null keys are ignored",
@@ -385,6 +391,17 @@ final class Processors extends Family {
                 }
             }), "agg"));
         });
+    }
+
+    private static final class Choosing extends ContextualFixedKeyProcessor<String, String, String> {
+        @Override
+        public void process(final FixedKeyRecord<String, String> r) {
+            if (r.value() == null) {
+                context().forward(r.withValue("null"));
+            } else {
+                context().forward(r, Dsl.low(r.value()) ? "low" : "rest");
+            }
+        }
     }
 
     private static void shared(final StreamsBuilder b) {

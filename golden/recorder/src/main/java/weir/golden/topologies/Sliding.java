@@ -11,8 +11,10 @@ import static weir.golden.topologies.Dsl.windows;
 
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.kstream.EmitStrategy;
+import org.apache.kafka.streams.kstream.Materialized;
 import org.apache.kafka.streams.kstream.SlidingWindows;
 import org.apache.kafka.streams.kstream.TimeWindowedKStream;
+import org.apache.kafka.streams.state.Stores;
 
 /** Sliding windows. Stores are named agg, repartitions g; results go to out by toStream, with windowed keys of the difference. Durations in what are seconds. */
 final class Sliding extends Family {
@@ -43,6 +45,8 @@ final class Sliding extends Family {
             b -> windows(in(b).groupBy((k, v) -> v == null ? null : v.substring(0, 1), grouped("g")).windowedBy(WITHIN)
                 .reduce((x, y) -> x + y, win("agg")), 5_000, S));
         add("cached", "as aggregate, with a cache", b -> windows(by(b, WITHIN).aggregate(() -> "", (k, v, a) -> a + v, win("agg")), 5_000, S)).cached();
+        add("in-memory", "as aggregate; an in-memory store with retention 20", b -> windows(by(b, WITHIN).aggregate(() -> "", (k, v, a) -> a + v,
+            Materialized.<String, String>as(Stores.inMemoryWindowStore("agg", sec(20), sec(5), false)).withKeySerde(S).withValueSerde(S)), 5_000, S));
         onClose();
     }
 
