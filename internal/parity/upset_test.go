@@ -46,7 +46,7 @@ func innerForeign(results string) []reserve {
 // reserves are all of them, by case.
 var reserves = map[string][]reserve{
 	"aggregates/count-lru":                 {{parity.Nothing, "agg", evicted}, {parity.Keyed, "out", evicted}},
-	"aggregates/aggregate-lru":             one(parity.Keyed, "out", evicted),
+	"aggregates/aggregate-lru":             {{parity.Nothing, "agg", evicted}, {parity.Keyed, "out", evicted}},
 	"aggregates/reduce-lru":                one(parity.Keyed, "out", evicted),
 	"aggregates/count-of-counts":           one(parity.Nothing, "agg2 out", eachUpdate),
 	"cogroup/sessions":                     one(parity.Headless, "out", noHeaders),
@@ -60,7 +60,7 @@ var reserves = map[string][]reserve{
 	"foreign-key/partitioners":             innerForeign("j out"),
 	"foreign-key/left":                     one(parity.Untimed, "j out", times),
 	"foreign-key/left-cached":              one(parity.Untimed, "j out", times),
-	"foreign-key/left-key-and-value":       one(parity.Headless, "out", headers),
+	"foreign-key/left-key-and-value":       one(parity.Untimed, "j out", times),
 	"foreign-key/left-virtual":             one(parity.Headless, "out", headers),
 	"foreign-key/left-then-group":          {{parity.Untimed, "j", times}, {parity.Net, "agg out", gone}},
 	"optimizer/source-tables":              one(parity.Untimed, "j out", times),
@@ -129,6 +129,7 @@ var reserves = map[string][]reserve{
 	"tables/group-then-filter":             one(parity.Net, "agg", gone),
 	"tables/to-stream-key":                 one(parity.Nothing, "out", eachUpdate),
 	"tables/to-stream-twice":               one(parity.Nothing, "out-2", eachUpdate),
+	"tables/transform-context":             one(parity.Keyed, "j out", eachUpdate),
 	"tables/transform-context-group":       one(parity.Nothing, "agg out", eachUpdate),
 	"tables/transform-values":              one(parity.Nothing, "seen out", eachUpdate),
 	"tables/transform-values-materialized": one(parity.Nothing, "m seen out", eachUpdate),
