@@ -32,6 +32,7 @@ func cogroups() map[string]Build {
 	return map[string]Build{
 		"plain":  plain,
 		"cached": plain,
+		"lru":    func(b *weir.Builder) { updates(weir.AggregateCogroup(cogroupTwo(b), "agg", weir.LRU(2))) },
 		"one":    func(b *weir.Builder) { updates(weir.AggregateCogroup(cogroupOf(cogroupAdding(b, "in", "1")), "agg")) },
 		"three": func(b *weir.Builder) {
 			updates(weir.AggregateCogroup(cogroupTwo(b).And(cogroupAdding(b, "in3", "3")), "agg"))

@@ -64,6 +64,7 @@ func tableFilters() map[string]Build {
 		"filter-materialized":        func(b *weir.Builder) { updates(virtual(b).Filter(isLow, f)) },
 		"filter-materialized-source": func(b *weir.Builder) { updates(tableIn(b).Filter(isLow, f)) },
 		"filter-materialized-cached": func(b *weir.Builder) { updates(tableIn(b).Filter(isLow, f)) },
+		"filter-lru":                 func(b *weir.Builder) { updates(tableIn(b).Filter(isLow, f, weir.LRU(2))) },
 		"filter-twice": func(b *weir.Builder) {
 			updates(tableIn(b).Filter(isLow).FilterNot(func(k, _ text) bool { return is(k, "a") }, f))
 		},

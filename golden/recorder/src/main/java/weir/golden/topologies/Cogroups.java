@@ -12,9 +12,11 @@ import static weir.golden.topologies.Dsl.win;
 
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.kstream.CogroupedKStream;
+import org.apache.kafka.streams.kstream.Materialized;
 import org.apache.kafka.streams.kstream.SessionWindows;
 import org.apache.kafka.streams.kstream.SlidingWindows;
 import org.apache.kafka.streams.kstream.TimeWindows;
+import org.apache.kafka.streams.state.Stores;
 
 /**
  * Cogroups of the streams of in and in2 (and in3), grouped by key: from "", values of in are added as agg + "1" + v, those of in2 as agg + "2" + v, those
@@ -41,6 +43,8 @@ final class Cogroups extends Family {
             .cogroup(stream(b, "in2").groupBy((k, v) -> v == null ? null : v.substring(0, 1), grouped("g")), (k, v, a) -> a + "2" + v)
             .aggregate(() -> "", kv("agg"))));
         add("one", "in alone", b -> out(in(b).groupByKey().<String>cogroup((k, v, a) -> a + "1" + v).aggregate(() -> "", kv("agg")))).from(Inputs.of("in"));
+        add("lru", "in, in2; an LRU store of 2 entries", b -> out(two(b).aggregate(() -> "",
+            Materialized.<String, String>as(Stores.lruMap("agg", 2)).withKeySerde(S).withValueSerde(S)))).from(Inputs.of("in", "in2"));
         add("cached", "as plain, with a cache", b -> out(two(b).aggregate(() -> "", kv("agg")))).cached();
         add("tumbling", "in, in2; tumbling 10, grace 5",
             b -> Dsl.windows(two(b).windowedBy(TimeWindows.ofSizeAndGrace(sec(10), sec(5))).aggregate(() -> "", win("agg")), 10_000, S));

@@ -66,6 +66,7 @@ final class Tables extends Family {
             .filter((k, v) -> Dsl.low(v), kv("f")))).from(many());
         add("to-table-lru", "stream of in; toTable in an LRU store t of 2 entries; filter low(v), materialised as f",
             b -> out(in(b).toTable(lru("t", 2)).filter((k, v) -> Dsl.low(v), kv("f")))).from(many());
+        add("filter-lru", "table of in; filter low(v), materialised as an LRU store f of 2 entries", b -> out(t(b).filter((k, v) -> Dsl.low(v), lru("f", 2)))).from(many());
         add("table-no-changelog", "table of in, logging disabled", b -> out(b.table("in", Consumed.with(S, S), kv("t").withLoggingDisabled())));
         add("to-stream-key", "table of in; toStream with key v", b -> out(t(b).toStream((k, v) -> v)));
         add("to-stream-twice", "table of in; toStream -> out; toStream with v + \"2\" -> out-2", b -> {
