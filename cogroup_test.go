@@ -136,7 +136,7 @@ func TestCogroupsOfOtherWindows(t *testing.T) {
 // either stream has updated. A stream that is behind is not late by that, and what it adds to a window that has closed so comes as a further result.
 func TestSuppressCogroups(t *testing.T) {
 	for name, restart := range map[string]func(*weirtest.Driver){
-		"never": func(*weirtest.Driver) {}, "restart": (*weirtest.Driver).Restart, "crash": (*weirtest.Driver).Crash,
+		"never": func(*weirtest.Driver) {}, "restart": (*weirtest.Driver).Restart, "rebuild": (*weirtest.Driver).Rebuild, "crash": (*weirtest.Driver).Crash,
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := weirtest.New(t, built(t, func(b *weir.Builder) {

@@ -47,8 +47,9 @@ func innerForeign(results string) []reserve {
 var reserves = map[string][]reserve{
 	"aggregates/count-lru":                 {{parity.Nothing, "agg", evicted}, {parity.Keyed, "out", evicted}},
 	"aggregates/aggregate-lru":             {{parity.Nothing, "agg", evicted}, {parity.Keyed, "out", evicted}},
-	"aggregates/reduce-lru":                one(parity.Keyed, "out", evicted),
+	"aggregates/reduce-lru":                {{parity.Nothing, "agg", evicted}, {parity.Keyed, "out", evicted}},
 	"aggregates/count-of-counts":           one(parity.Nothing, "agg2 out", eachUpdate),
+	"cogroup/lru":                          {{parity.Nothing, "agg", evicted}, {parity.Keyed, "out", evicted}},
 	"cogroup/sessions":                     one(parity.Headless, "out", noHeaders),
 	"foreign-key/inner":                    innerForeign("j out"),
 	"foreign-key/inner-cached":             innerForeign("j out"),
@@ -241,7 +242,8 @@ var stricter = map[parity.Depth]parity.Depth{
 // seenIn are the runs in which some cases need all that is reserved for them, to look there first.
 var seenIn = map[string][]int{
 	"aggregates/count-lru":                 {7, 9},
-	"aggregates/reduce-lru":                {2},
+	"aggregates/reduce-lru":                {2, 21},
+	"cogroup/lru":                          {2},
 	"foreign-key/inner":                    {1, 4},
 	"foreign-key/inner-cached":             {3, 4},
 	"foreign-key/inner-filtered":           {8},

@@ -3,8 +3,10 @@ package store
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/weirstream/weir/internal/rows"
@@ -468,6 +470,23 @@ func (s *Set) Mark(name string) int64 {
 		return at
 	}
 	return -1
+}
+
+// MarksOf walks a store's marks that are not −1: the one of its name, and those whose names are its and what follows a zero byte.
+func (s *Set) MarksOf(store string) iter.Seq2[string, int64] {
+	return func(yield func(name string, at int64) bool) {
+		for _, known := range [...]map[string]int64{s.moved, s.marks} {
+			for name := range known {
+				rest, ok := strings.CutPrefix(name, store)
+				if !ok || rest != "" && rest[0] != 0 {
+					continue
+				}
+				if at := s.Mark(name); at >= 0 && !yield(name, at) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // SetMark sets a named number; the next Commit keeps it.

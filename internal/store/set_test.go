@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -365,5 +366,20 @@ func TestCustomStoresAreClosed(t *testing.T) {
 	}
 	if !slices.Equal(rung, []string{"fine", "fails", "panics"}) {
 		t.Errorf("closed %q", rung)
+	}
+}
+
+func TestMarksOfAStore(t *testing.T) {
+	w := newWorld(t, providers["mem"](), rows.NewBuffer("s", "string", "bytes"))
+	defer w.close()
+	for name, at := range map[string]int64{"s": 1, "s\x00time": 2, "s\x00idle": -1, "s2": 4, "other": 5} {
+		w.set.SetMark(name, at)
+	}
+	w.commit()
+	w.set.SetMark("s", 7)
+	w.set.SetMark("s\x00idle\x00in", 8)
+	got := maps.Collect(w.set.MarksOf("s"))
+	if want := map[string]int64{"s": 7, "s\x00time": 2, "s\x00idle\x00in": 8}; !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -19,15 +19,12 @@ func (t *Task) restoreMarks() {
 	t.watermarks = t.marks()
 }
 
-// marks are the watermarks as they stand. They are named for their stores, as Kafka's are.
+// marks are the watermarks as they stand. They are named for their stores, as Kafka's are; what operators of ours keep beside, such as the times of a
+// cogroup's streams, has names that go on from there.
 func (t *Task) marks() map[string]int64 {
 	all := map[string]int64{}
 	for _, s := range t.c.Sub.Stores {
-		for _, name := range [...]string{s.Name, flow.IdleMark(s.Name)} {
-			if at := t.c.Stores.Mark(name); at >= 0 {
-				all[name] = at
-			}
-		}
+		maps.Insert(all, t.c.Stores.MarksOf(s.Name))
 	}
 	return all
 }
