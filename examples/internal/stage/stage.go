@@ -88,6 +88,9 @@ func (s *Stage) open(ctx context.Context, partitions int32, topics []string) (er
 
 func (s *Stage) create(ctx context.Context, partitions int32, topics []string) error {
 	made, err := kadm.NewClient(s.client).CreateTopics(ctx, partitions, -1, nil, topics...)
+	if ctx.Err() != nil {
+		err = ctx.Err() // whatever came of it before it ended
+	}
 	if err != nil {
 		return fmt.Errorf("create topics: %w", err)
 	}
