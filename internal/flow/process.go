@@ -81,7 +81,7 @@ func (c *nodeContext) BindStore(d state.Descriptor) any {
 	return s
 }
 
-// FailBind has Init fail, as for a store that is not connected.
+// FailBind has Init fail, with the node's name, as for a store that is not connected.
 func (c *nodeContext) FailBind(err error) { c.miss(fmt.Errorf("node %q: %w", c.n.Name, err)) }
 
 func (c *nodeContext) BindOutput(name string) any {
@@ -95,9 +95,9 @@ func (c *nodeContext) BindOutput(name string) any {
 func (c *nodeContext) Binds(_ seal.Token, output string, fixed bool) {
 	switch {
 	case c.fixed && !fixed:
-		c.miss(fmt.Errorf("node %q: output %q is bound with BindFixed here: ProcessValues keeps the key", c.n.Name, output))
+		c.FailBind(fmt.Errorf("output %q is bound with BindFixed here: ProcessValues keeps the key", output))
 	case fixed && !c.fixed:
-		c.miss(fmt.Errorf("node %q: output %q is bound with Bind here: BindFixed is for ProcessValues, which keeps the key", c.n.Name, output))
+		c.FailBind(fmt.Errorf("output %q is bound with Bind here: BindFixed is for ProcessValues, which keeps the key", output))
 	}
 }
 

@@ -172,31 +172,30 @@ func (b *Buffer) write(key []byte, at int64, had bool) error {
 	return nil
 }
 
-// get reads a key's row into b.row. Where that was on the disk, b.local is its local key.
+// get reads a key's row into b.row.
 func (b *Buffer) get(key []byte) (ok bool, err error) {
+	b.row, b.local, ok, err = b.read(b.row, b.local, key)
+	return ok, err
+}
+
+// read puts a key's row into the memory of row, with that of local for the key on the disk, and returns both.
+func (b *Buffer) read(row, local, key []byte) (_, _ []byte, ok bool, err error) {
+	row = row[:0]
 	if i, changed := b.dirty[string(key)]; changed {
 		c := &b.order[i]
-		b.row = append(b.row[:0], c.row...)
-		return c.held, nil
+		return append(row, c.row...), local, c.held, nil
 	}
 	if b.lacks(key) {
-		return false, nil
+		return row, local, false, nil
 	}
-	b.local = heldKey(b.local[:0], key)
-	b.row, ok, err = b.host.Get(b.row[:0], b.local)
-	return ok, err
+	local = heldKey(local[:0], key)
+	row, ok, err = b.host.Get(row, local)
+	return row, local, ok, err
 }
 
 // Prior is the value of a key before the first update that is held back, nil for none; ok is false where none is held back.
 func (b *Buffer) Prior(key []byte) (prior []byte, ok bool, err error) {
-	if i, changed := b.dirty[string(key)]; changed {
-		c := &b.order[i]
-		b.answer, ok = append(b.answer[:0], c.row...), c.held
-	} else if !b.lacks(key) {
-		b.asked = heldKey(b.asked[:0], key)
-		b.answer, ok, err = b.host.Get(b.answer[:0], b.asked)
-	}
-	if !ok || err != nil {
+	if b.answer, b.asked, ok, err = b.read(b.answer, b.asked, key); !ok || err != nil {
 		return nil, false, err
 	}
 	h, err := cutHeld(b.answer)
